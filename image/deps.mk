@@ -68,7 +68,7 @@ common := -fPIC -ffunction-sections -fdata-sections -fno-strict-aliasing -w
 # $(1) flavour, $(2) archive
 define archive
 objs_$(1)_$(2) := $$(patsubst $(SRC)/%.c,$(DEPS)/obj/$(1)/%.o,$$(files_$(2)))
-$$(objs_$(1)_$(2)): $(DEPS)/obj/$(1)/%.o: $(SRC)/%.c | $(DEPS)/$(1)/include/.headers
+$$(objs_$(1)_$(2)): $(DEPS)/obj/$(1)/%.o: $(SRC)/%.c $(DEPS)/$(1)/include/.headers
 	@mkdir -p $$(@D)
 	@$$(cc_$(1)) $$(common) $$(flags_$(2)) -c $$< -o $$@
 $(DEPS)/$(1)/lib/lib$(2).a: $$(objs_$(1)_$(2))
@@ -80,20 +80,23 @@ endef
 build: $(DEPS)/musl/lib/libc.a
 $(foreach f,musl glibc,$(foreach a,$(ARCHIVES),$(eval $(call archive,$(f),$(a)))))
 
-$(SRC)/musl/config.mak:
+CONFS := $(wildcard $(CONF)/*.h $(CONF)/arch/*)
+FETCHED := $(LIBS:%=$(SRC)/%/.fetched) $(SRC)/uapi/.fetched
+
+$(SRC)/musl/config.mak: $(SRC)/musl/.fetched
 	@cd $(SRC)/musl && CFLAGS='-O2 -g0 -fPIC -ffunction-sections -fdata-sections' ./configure \
 	    --prefix=$(abspath $(DEPS))/musl --syslibdir=$(abspath $(DEPS))/musl/lib \
 	    --disable-shared >configure.log
 
-$(DEPS)/musl/lib/libc.a: $(SRC)/musl/config.mak | $(DEPS)/musl/include/.headers
+$(DEPS)/musl/lib/libc.a: $(SRC)/musl/config.mak $(DEPS)/musl/include/.headers
 	@echo "  LIB     musl"
 	@+$(MAKE) -s -C $(SRC)/musl install
 
-$(DEPS)/musl/include/.headers: $(SRC)/musl/config.mak
+$(DEPS)/musl/include/.headers: $(SRC)/musl/config.mak $(FETCHED) $(CONFS)
 	@$(MAKE) -s -C $(SRC)/musl install-headers
 	@$(call install_headers,musl) && touch $@
 
-$(DEPS)/glibc/include/.headers:
+$(DEPS)/glibc/include/.headers: $(FETCHED) $(CONFS)
 	@mkdir -p $(@D) && $(call install_headers,glibc) && touch $@
 
 # mbedTLS's configuration is installed with ours appended: users need no -D to see the right one.
