@@ -1,0 +1,32 @@
+/* What plan.c (collecting writes) and controller.c (performing them) share. */
+#ifndef CLIENT_PLAN_INT_H
+#define CLIENT_PLAN_INT_H
+
+#include "base/map.h"
+#include "client/controller.h"
+
+struct sent;
+
+struct plan_write { /* in the reconcile's arena */
+    struct plan_write *next;
+    const char *method, *path, *content_type;
+    struct str body;
+    const struct cache *seen;
+    unsigned tolerate;
+    bool after_barrier;
+    const char *uid, *namespace, *name; /* delete: what must vanish */
+    struct sent *sent;                  /* while under way */
+};
+
+struct plan {
+    struct arena *arena;
+    struct plan_write *first, *last;
+    bool failed, barrier;
+    int64_t requeue_ms;
+    int64_t now_ns;
+    unsigned events;
+};
+
+void plan_init(struct plan *p, struct arena *a, int64_t now_ns);
+
+#endif
