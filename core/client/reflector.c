@@ -72,15 +72,29 @@ static void forget_list(struct reflector *r)
 
 /* ---- listing ---- */
 
-static int take_chunk(struct cache *c, const struct json *list)
+/* Items of a list carry no apiVersion and kind of their own; those of a watch do. */
+static void name_kind(struct arena *a, const struct json *list, struct json *item)
+{
+    struct str kind = json_path_str(list, "kind");
+    if (kind.n <= 4 || !str_ends(kind, STR("List")) || json_get(item, "kind"))
+        return;
+    json_set_str(a, item, "kind", str_make(kind.p, kind.n - 4));
+    json_set_str(a, item, "apiVersion", json_path_str(list, "apiVersion"));
+}
+
+static int take_chunk(struct cache *c, struct arena *a, const struct json *list)
 {
     struct reflector *r = &c->reflector;
     int rc = 0;
 
     if (!r->continue_token)
         cache_list_begin(c);
-    for (struct json *item = json_first(json_get(list, "items")); item && rc == 0; item = item->next)
+    for (struct json *item = json_first(json_get(list, "items")); item && rc == 0; item = item->next) {
+        name_kind(a, list, item);
         rc = cache_list_item(c, item);
+    }
+    if (rc == 0 && a->failed)
+        rc = -E_NOMEM;
     if (rc < 0)
         return rc;
     if (str_to_i64(json_path_str(list, "metadata.resourceVersion"), &r->list_revision) < 0)
@@ -112,7 +126,7 @@ static void list_ended(struct cache *c, int rc, const char *message)
     else if (!err.code)
         err_set(&err, -rc, "%s", message ? message : err_text(rc));
     if (rc == 0 && r->status == 200) {
-        rc = take_chunk(c, list);
+        rc = take_chunk(c, &a, list);
         if (rc == 0) {
             r->retry_ms = RETRY_FIRST_MS;
             buf_done(&r->input);
