@@ -3,7 +3,8 @@
  * which the API, the controllers and the kubelet read and change objects; what is stored and
  * cached are bytes.
  *
- * Bounds: depth, node count, input size. Strict UTF-8. Integers that fit int64 keep their exact
+ * Bounds: depth, node count, members of one object. Strict UTF-8; a string may hold U+0000, so
+ * validators look at the length and not at the terminator. Integers that fit int64 keep their exact
  * value; other numbers are doubles. A duplicate key is an error that names its path, unless the
  * caller collects duplicates (then the last one wins, as encoding/json does).
  */
@@ -31,6 +32,8 @@ struct json {
     };
 };
 
+enum { JSON_OBJECT_MEMBERS = 16384 }; /* of one object, when read */
+
 struct json_options {
     uint32_t max_depth, max_nodes; /* 0: the limits of base/limits.h */
     /* Called with the path ("spec.containers[0].name") of each duplicate key; NULL: an error. */
@@ -43,10 +46,12 @@ struct json_options {
 int json_parse(struct arena *a, struct str text, const struct json_options *options,
                struct json **ret_root, struct err *err) MUST_CHECK;
 
-/* Compact output, members in order, strings escaped as Go's encoding/json without HTML escaping. */
+/* Compact output, members in order, spelled as Go's encoding/json does by default and upstream's API
+ * server therefore sends: <, > and & as \u003c, \u003e, \u0026; shortest numbers. NULL is null. */
 void json_write(struct buf *out, const struct json *j);
 void json_write_string(struct buf *out, struct str s); /* with quotes */
-void json_write_pretty(struct buf *out, const struct json *j); /* four spaces, as upstream's pretty=true */
+void json_write_pretty(struct buf *out, const struct json *j); /* two spaces, as upstream's pretty=true */
+void json_write_double(struct buf *out, double v);
 
 /* ---- reading; every function accepts NULL for j and then behaves as for an absent member ---- */
 struct json *json_get(const struct json *object, const char *key); /* NULL when absent or no object */

@@ -1,0 +1,22 @@
+/*
+ * The OpenAPI documents, written from the tables. Large (v2 about 2 MB as JSON): callers make them
+ * once and keep the bytes, or compress them.
+ */
+#ifndef SCHEMA_OPENAPI_H
+#define SCHEMA_OPENAPI_H
+
+#include "schema/schema.h"
+
+/* OpenAPI v3 of one group version ("" and "v1": api/v1): paths and the schemas they need.
+ * -E_NOT_FOUND, -E_NOMEM (also when out's cap is reached). */
+int openapi_v3(struct str group, struct str version, struct buf *out) MUST_CHECK;
+
+/* Swagger 2.0: as JSON, and as gnostic's openapi.v2.Document in protobuf
+ * (application/com.github.proto-openapi.spec.v2@v1.0+protobuf). */
+int openapi_v2_json(struct buf *out) MUST_CHECK;
+int openapi_v2_protobuf(struct buf *out) MUST_CHECK;
+
+/* Our own short text for a type (field "") or a field; "" when there is none. */
+const char *openapi_description(const char *type_name, const char *field_name);
+
+#endif
