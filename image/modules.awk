@@ -19,11 +19,11 @@ function short(path,    name) {
     if (chosen[path]) sub(/\.xz$/, "", name)
     return release "/" name
 }
+# The last of equal entries stays: what is needed by the most is loaded first.
 function line_of(path,    i, n, need, seen, text) {
-    text = short(path) ":"
     n = split(deps[path] " " pre_all[path], need, " ")
-    for (i = 1; i <= n; i++) if (!(need[i] in seen)) { seen[need[i]] = 1; text = text " " short(need[i]) }
-    return text
+    for (i = n; i >= 1; i--) if (!(need[i] in seen)) { seen[need[i]] = 1; text = " " short(need[i]) text }
+    return short(path) ":" text
 }
 FNR == 1 { file++ }
 /^[ \t]*(#|$)/ { next }
