@@ -89,8 +89,8 @@ SCHEMA_TABLES := $(BUILD)/gen/schema_tables.c
 endif
 $(BUILD)/schema_gen: $(SCHEMA_GEN) $(wildcard core/schema/gen/*.h)
 	@echo "  HOSTCC  $@" && gcc -std=gnu17 $(WARN) -O1 -g $(CPPFLAGS) -o $@ $(SCHEMA_GEN)
-$(BUILD)/gen/schema_tables.c: $(BUILD)/schema_gen core/schema/kubernetes-1.35-api.tsv
-	@echo "  GEN     $@" && $< core/schema/kubernetes-1.35-api.tsv $@
+$(BUILD)/gen/schema_tables.c: $(BUILD)/schema_gen core/schema/kubernetes-1.35-api.tsv core/schema/go-fields.tsv
+	@echo "  GEN     $@" && $< $(filter %.tsv,$^) $@
 
 # ---- objects and one archive a folder, for each flavour ----
 # archive FLAVOUR NAME SOURCES [EXTRA OBJECTS]
@@ -176,7 +176,7 @@ $(foreach t,$(UNIT),$(eval $(call program,$(t),$(call obj,$(filter $(dir $(t))%,
 $(foreach t,$(WHOLE),$(eval $(call program,$(t),$(below_asan))))
 $(foreach t,$(FUZZ),$(eval $(call program,$(t),$(call obj,tests/lib/fuzz_replay.c) $(below_asan))))
 
-RUN := BUILD=$(BUILD) KEELSON=$(BUILD)/keelson tests/lib/run
+RUN := BUILD=$(BUILD) KEELSON=$(BUILD)/keelson ACCEL=tcg tests/lib/run
 UNIT_PROGS := $(call prog,$(UNIT))
 CHECK_PROGS := $(UNIT_PROGS) $(call prog,$(FUZZ)) $(call prog,$(WHOLE))
 LINTS := $(wildcard tests/lint/*_lint)
