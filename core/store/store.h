@@ -20,13 +20,24 @@
 
 struct store;
 
+enum {
+    STORE_KEY_MAX = 1024,
+    STORE_OPS_MAX = 1024,                    /* compares, and ops, of one command */
+    STORE_COMMAND_MAX = 4 * 1024 * 1024,     /* bytes of one command */
+    STORE_PENDING_MAX = 8192,                /* commands in flight */
+    STORE_PENDING_BYTES = 16 * 1024 * 1024,
+};
+
 /* A key with its value at one revision. Immutable. */
 struct store_value {
     uint32_t refs; /* through store_value_ref/unref only */
     uint32_t key_size, size;
     int64_t create_revision, mod_revision, version;
-    void *attached; /* one decoded companion (labels, owner ...), owned by attach_free of the store */
-    char bytes[];   /* key, then value */
+    /* One decoded companion (labels, owner ...), freed with attach_free (store_options) when the
+     * value goes. A reader may set it once where it is NULL. */
+    void *attached;
+    void (*attach_free)(void *attached);
+    char bytes[]; /* key, then value */
 };
 static inline struct str store_value_key(const struct store_value *v)
 {
@@ -47,19 +58,27 @@ struct store_options {
     void (*attach_free)(void *attached);
     void *ctx;
     uint64_t history_revisions; /* events kept for watches; 0: 10,000 */
-    uint64_t snapshot_after_bytes; /* log bytes between snapshots; 0: 16 MiB */
-    uint64_t min_free_bytes;    /* below: writes are refused with -E_NO_SPACE; 0: 8 MiB */
-    uint64_t seed;
+    uint64_t history_bytes;     /* and their values together; 0: 4 MiB */
+    /* Log bytes between snapshots (and at least half of all values' bytes); 0: 16 MiB. */
+    uint64_t snapshot_after_bytes;
+    uint64_t segment_bytes; /* preallocated log file; 0: 8 MiB */
+    /* Below: writes are refused with -E_NO_SPACE, and below half of it deletes too; 0: 8 MiB. */
+    uint64_t min_free_bytes;
+    uint64_t seed; /* random: log records are salted with it, so that no value can forge one */
+    /* No disk thread: its work is done in the loop's turns, in an order that depends on nothing
+     * but the calls. For simulation. */
+    bool synchronous;
 };
 
 /* Recovers from disk: torn tail truncated; a corrupt middle refuses with file, offset and remedy
- * in err (-E_CORRUPT). Blocks. */
+ * in err (-E_CORRUPT). Blocks. The disk is taken over on failure too. */
 int store_open(const struct store_options *o, struct store **ret_store, struct err *err) MUST_CHECK;
-/* Waits for the disk thread; commands in flight get -E_CLOSED. */
+/* Waits for the disk thread; commands in flight get -E_CLOSED (they may still be found done at the
+ * next open). Frees watches. Not from within a callback of the store. */
 void store_close(struct store *s);
 
 int64_t store_revision(const struct store *s); /* latest applied; starts at 1 in a new store */
-int64_t store_compacted(const struct store *s); /* history before this is gone */
+int64_t store_compacted(const struct store *s); /* history up to and including this may be gone */
 
 /* ---- reading: the applied state; linearizable on one replica ---- */
 /* Latest value of key, borrowed until the next turn of the loop, or NULL. */
@@ -99,8 +118,12 @@ struct store_result {
     int64_t revision; /* of the change, or the current one */
 };
 typedef void store_done_fn(void *ctx, const struct store_result *r);
-/* Copies compares and ops. The compares are decided when the command is applied. done is called
- * exactly once from the loop, never from inside this call. Nonzero return: done is not called. */
+/* Copies compares and ops. The compares are decided when the command is applied. Ops apply in
+ * order; deleting a missing key changes nothing; a command that changes nothing makes no revision.
+ * done is called exactly once from the loop (or store_close), never from inside this call.
+ * Nonzero return: done is not called and nothing changed: -E_NO_SPACE (disk), -E_BUSY (too much in
+ * flight: STORE_PENDING_*), -E_TOO_LARGE (LIMIT_OBJECT_BYTES, STORE_*_MAX), -E_BAD_REQUEST (an
+ * empty key), -E_CLOSED (after a fatal error), -E_NOMEM. */
 int store_txn(struct store *s, const struct store_compare *compares, size_t compare_count,
               const struct store_op *ops, size_t op_count, store_done_fn *done, void *ctx) MUST_CHECK;
 
@@ -121,7 +144,8 @@ int store_watch_new(struct store *s, struct str prefix, int64_t after,
 void store_watch_free(struct store_watch *w); /* also from within fn */
 
 struct store_stats {
-    uint64_t keys, value_bytes, history_events, log_bytes, syncs, commits;
+    uint64_t keys, value_bytes, history_events, history_bytes, log_bytes, syncs, commits, snapshots;
+    uint64_t free_bytes; /* of the file system, when last asked */
 };
 void store_stats(const struct store *s, struct store_stats *ret_stats);
 
