@@ -142,6 +142,7 @@ asan: $(BUILD)/asan/keelson
 KDIR := $(DEPS)/kernel-$(KERNEL)
 kernel: $(KDIR)/.kernel
 $(KDIR)/.kernel: image/kernel $(if $(filter tuned,$(KERNEL)),kernel-glue/config/tuned.fragment)
+	@$(if $(filter tuned,$(KERNEL)),image/prerequisites tuned)
 	@mkdir -p $(DEPS) && flock $(DEPS)/.kernel-lock image/kernel $(KERNEL) $(KDIR) && touch $@
 image: $(BUILD)/keelson.img
 $(BUILD)/keelson.efi: $(BUILD)/keelson $(KDIR)/.kernel image/mkuki image/mkinitramfs kernel-glue/config/modules.txt \
@@ -226,4 +227,4 @@ size: all
 clean:
 	rm -rf $(filter-out $(DEPS),$(wildcard $(BUILD)/*))
 help:
-	@sed -n 's/^    make/  make/p' docs/hacking.md
+	@sed -n 's/^    \(make.*\)/\1/p' docs/hacking.md
