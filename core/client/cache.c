@@ -407,13 +407,14 @@ static char *dup_or_null(const char *s)
     return s ? mem_strdup(s) : NULL;
 }
 
-int cache_new(struct client *client, const char *path, const char *field_selector,
-              const char *label_selector, struct cache **ret_cache)
+static int make(struct client *client, const char *path, const char *field_selector,
+                const char *label_selector, bool metadata_only, struct cache **ret_cache)
 {
     struct cache *c = mem_zalloc(sizeof *c);
     if (!c)
         return -E_NOMEM;
     c->client = client;
+    c->metadata_only = metadata_only;
     list_init(&c->indexes);
     list_init(&c->listeners);
     loop_task_init(&c->announce, announce, c);
@@ -429,6 +430,17 @@ int cache_new(struct client *client, const char *path, const char *field_selecto
     }
     *ret_cache = c;
     return 0;
+}
+
+int cache_new(struct client *client, const char *path, const char *field_selector,
+              const char *label_selector, struct cache **ret_cache)
+{
+    return make(client, path, field_selector, label_selector, false, ret_cache);
+}
+
+int cache_new_metadata(struct client *client, const char *path, struct cache **ret_cache)
+{
+    return make(client, path, NULL, NULL, true, ret_cache);
 }
 
 void cache_free(struct cache *c)

@@ -21,6 +21,8 @@ struct cache_handlers { /* any may be NULL */
 /* path "/api/v1/pods"; selectors "spec.nodeName=n1" / "app=x", unencoded, or NULL. Starts at once. */
 int cache_new(struct client *c, const char *path, const char *field_selector,
               const char *label_selector, struct cache **ret_cache) MUST_CHECK;
+/* The same with objects cut down to apiVersion, kind and metadata (PartialObjectMetadata). */
+int cache_new_metadata(struct client *c, const char *path, struct cache **ret_cache) MUST_CHECK;
 void cache_free(struct cache *c);
 
 /* A late listener is told of what is there by `changed` calls in the next turn of the loop. */
@@ -52,5 +54,7 @@ struct cache_set;
 int cache_set_new(struct client *c, struct cache_set **ret_set) MUST_CHECK;
 void cache_set_free(struct cache_set *s);
 int cache_set_get(struct cache_set *s, const char *path, struct cache **ret_cache) MUST_CHECK;
+/* At least the metadata: the whole-object cache when there is one already. */
+int cache_set_get_metadata(struct cache_set *s, const char *path, struct cache **ret_cache) MUST_CHECK;
 
 #endif

@@ -20,6 +20,7 @@ struct reflector {
 struct cache {
     struct client *client;
     char *path, *field_selector, *label_selector;
+    bool metadata_only;
     struct map entries; /* "ns/name" -> struct entry */
     struct list indexes, listeners;
     int64_t revision;

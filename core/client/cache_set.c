@@ -1,4 +1,6 @@
 /* Caches by path, shared. See cache.h. */
+#include <stdio.h>
+
 #include "base/map.h"
 #include "client/cache.h"
 
@@ -30,14 +32,20 @@ void cache_set_free(struct cache_set *s)
     mem_free(s);
 }
 
-int cache_set_get(struct cache_set *s, const char *path, struct cache **ret_cache)
+static int get(struct cache_set *s, const char *path, bool metadata_only, struct cache **ret_cache)
 {
+    char key[300];
     struct cache *c = map_get(&s->caches, str_of(path));
+
+    snprintf(key, sizeof key, "%s%s", path, metadata_only ? "#metadata" : "");
+    if (!c)
+        c = map_get(&s->caches, str_of(key));
     if (!c) {
-        int rc = cache_new(s->client, path, NULL, NULL, &c);
+        int rc = metadata_only ? cache_new_metadata(s->client, path, &c)
+                               : cache_new(s->client, path, NULL, NULL, &c);
         if (rc < 0)
             return rc;
-        rc = map_set(&s->caches, str_of(path), c, NULL);
+        rc = map_set(&s->caches, str_of(key), c, NULL);
         if (rc < 0) {
             cache_free(c);
             return rc;
@@ -45,4 +53,14 @@ int cache_set_get(struct cache_set *s, const char *path, struct cache **ret_cach
     }
     *ret_cache = c;
     return 0;
+}
+
+int cache_set_get(struct cache_set *s, const char *path, struct cache **ret_cache)
+{
+    return get(s, path, false, ret_cache);
+}
+
+int cache_set_get_metadata(struct cache_set *s, const char *path, struct cache **ret_cache)
+{
+    return get(s, path, true, ret_cache);
 }

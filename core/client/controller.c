@@ -274,7 +274,8 @@ static void work(void *ctx, const char *key)
         r->rc = err_set(&err, E_NOMEM, "out of memory for one reconcile");
     if (r->rc < 0)
         log_warn("%s %s: %s", c->name, r->key, err.code ? err.text : err_text(r->rc));
-    r->next = r->plan.first;
+    plan_close(&r->plan);
+    r->next = r->rc == 0 ? r->plan.first : NULL;
     perform(r);
 }
 

@@ -59,12 +59,13 @@ void plan_patch(struct plan *p, const char *path, const char *type, const struct
 /* Deletes exactly the object o (precondition: its uid). body of DeleteOptions, or NULL. */
 void plan_delete(struct plan *p, const char *path, const struct object *o, struct json *options,
                  const struct cache *seen);
+void plan_delete_collection(struct plan *p, const char *path);
 /* The key comes back after a delay even though nothing failed. */
 void plan_requeue(struct plan *p, int64_t delay_ms);
 /* Writes added from now on wait until those before have succeeded. */
 void plan_barrier(struct plan *p);
 /* An Event about object `about` (a tree with apiVersion, kind, metadata): type "Normal" or
- * "Warning". Never fails the plan. */
+ * "Warning". Sent after all writes of the plan have succeeded; never fails the plan. */
 void plan_event(struct plan *p, const struct json *about, const char *type, const char *reason,
                 const char *component, const char *message);
 

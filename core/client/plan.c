@@ -1,16 +1,14 @@
 /* The writes that one reconcile asks for. See controller.h. */
-#include <stdio.h>
-#include <time.h>
-
 #include "base/limits.h"
 #include "client/plan_int.h"
+#include "codec/time.h"
 
 void plan_init(struct plan *p, struct arena *a, int64_t now_ns)
 {
     *p = (struct plan){.arena = a, .now_ns = now_ns};
 }
 
-static struct plan_write *add(struct plan *p, const char *method, const char *path,
+static struct plan_write *make(struct plan *p, const char *method, const char *path,
                               const char *type, const struct json *body, const struct cache *seen,
                               unsigned tolerate)
 {
@@ -34,29 +32,46 @@ static struct plan_write *add(struct plan *p, const char *method, const char *pa
     w->tolerate = tolerate;
     w->after_barrier = p->barrier;
     p->barrier = false;
-    if (p->last)
-        p->last->next = w;
-    else
-        p->first = w;
-    p->last = w;
     return w;
+}
+
+static void append(struct plan_write **first, struct plan_write **last, struct plan_write *w)
+{
+    if (!w)
+        return;
+    if (*last)
+        (*last)->next = w;
+    else
+        *first = w;
+    *last = w;
+}
+
+void plan_close(struct plan *p)
+{
+    if (!p->first_event)
+        return;
+    if (p->first)
+        p->first_event->after_barrier = true;
+    append(&p->first, &p->last, p->first_event);
+    p->last = p->last_event;
+    p->first_event = p->last_event = NULL;
 }
 
 void plan_create(struct plan *p, const char *path, const struct json *body,
                  const struct cache *seen, unsigned tolerate)
 {
-    add(p, "POST", path, NULL, body, seen, tolerate);
+    append(&p->first, &p->last, make(p, "POST", path, NULL, body, seen, tolerate));
 }
 
 void plan_update(struct plan *p, const char *path, const struct json *body, const struct cache *seen)
 {
-    add(p, "PUT", path, NULL, body, seen, PLAN_TOLERATE_NOTHING);
+    append(&p->first, &p->last, make(p, "PUT", path, NULL, body, seen, PLAN_TOLERATE_NOTHING));
 }
 
 void plan_patch(struct plan *p, const char *path, const char *type, const struct json *body,
                 const struct cache *seen, unsigned tolerate)
 {
-    add(p, "PATCH", path, type, body, seen, tolerate);
+    append(&p->first, &p->last, make(p, "PATCH", path, type, body, seen, tolerate));
 }
 
 void plan_delete(struct plan *p, const char *path, const struct object *o, struct json *options,
@@ -67,7 +82,8 @@ void plan_delete(struct plan *p, const char *path, const struct object *o, struc
         options = json_new(a, JSON_OBJECT);
     struct json *pre = json_object_at(a, options, "preconditions");
     json_set_cstr(a, pre, "uid", o->uid);
-    struct plan_write *w = add(p, "DELETE", path, NULL, options, seen, PLAN_TOLERATE_NOT_FOUND);
+    struct plan_write *w = make(p, "DELETE", path, NULL, options, seen, PLAN_TOLERATE_NOT_FOUND);
+    append(&p->first, &p->last, w);
     if (w && seen) {
         w->uid = arena_strdup(a, o->uid);
         w->namespace = arena_strdup(a, o->namespace);
@@ -75,6 +91,12 @@ void plan_delete(struct plan *p, const char *path, const struct object *o, struc
         if (!w->uid || !w->namespace || !w->name)
             p->failed = true;
     }
+}
+
+void plan_delete_collection(struct plan *p, const char *path)
+{
+    append(&p->first, &p->last,
+           make(p, "DELETE", path, NULL, NULL, NULL, PLAN_TOLERATE_NOT_FOUND));
 }
 
 void plan_requeue(struct plan *p, int64_t delay_ms)
@@ -100,15 +122,12 @@ int64_t plan_now_s(const struct plan *p)
 
 const char *plan_now_text(struct plan *p)
 {
-    time_t at = (time_t)plan_now_s(p);
-    struct tm tm;
-    gmtime_r(&at, &tm);
-    char *text = arena_alloc(p->arena, 32);
+    char *text = arena_alloc(p->arena, TIME_TEXT);
     if (!text) {
         p->failed = true;
         return "";
     }
-    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    time_format(p->now_ns / 1000, text);
     return text;
 }
 
@@ -146,8 +165,11 @@ void plan_event(struct plan *p, const struct json *about, const char *type, cons
     json_set_cstr(a, e, "lastTimestamp", now);
     json_set_i64(a, e, "count", 1);
     char *path = client_path(a, NULL, "v1", ns, "events", NULL, NULL);
+    bool barrier = p->barrier; /* an event takes no part in the order of the writes */
     if (path)
-        add(p, "POST", path, NULL, e, NULL, PLAN_TOLERATE_ANY);
+        append(&p->first_event, &p->last_event,
+               make(p, "POST", path, NULL, e, NULL, PLAN_TOLERATE_ANY));
     else
         p->failed = true;
+    p->barrier = barrier;
 }

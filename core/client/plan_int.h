@@ -21,12 +21,15 @@ struct plan_write { /* in the reconcile's arena */
 struct plan {
     struct arena *arena;
     struct plan_write *first, *last;
+    struct plan_write *first_event, *last_event; /* performed behind all writes */
     bool failed, barrier;
     int64_t requeue_ms;
     int64_t now_ns;
     unsigned events;
 };
 
+/* Appends the events behind a barrier. Once, after the reconcile. */
+void plan_close(struct plan *p);
 void plan_init(struct plan *p, struct arena *a, int64_t now_ns);
 
 #endif

@@ -270,6 +270,10 @@ static int begin(struct cache *c)
     }
     struct client_request q = {
         .method = "GET", .path = buf_cstr(&path), .timeout_ms = r->watching ? -1 : 0};
+    if (c->metadata_only)
+        q.accept = r->watching
+                       ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+                       : "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
     if (path.failed)
         return -E_NOMEM;
     r->status = 0;

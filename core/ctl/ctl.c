@@ -1,0 +1,115 @@
+/* The table of controllers and what each of them is made of. See ctl.h. */
+#include "ctl/ctl_int.h"
+
+static const struct {
+    const char *name;
+    ctl_start_fn *start;
+} table[] = {
+    {"replicaset", replicaset_start},
+    {"deployment", deployment_start},
+    {"endpointslice", endpointslice_start},
+    {"endpoints", endpoints_start},
+    {"serviceaccount", serviceaccount_start},
+    {"root-ca", root_ca_start},
+    {"namespace", namespace_start},
+    {"garbage-collector", garbage_start},
+    {"node-lifecycle", node_lifecycle_start},
+};
+
+static void unit_free(struct ctl_unit *u)
+{
+    list_remove(&u->link);
+    for (size_t i = 0; i < u->listener_count; i++)
+        cache_unlisten(u->listeners[i]);
+    controller_free(u->controller);
+    if (u->done)
+        u->done(u);
+    mem_free(u);
+}
+
+int ctl_unit_new(struct ctl *c, size_t size, const char *name, controller_reconcile_fn *reconcile,
+                 struct ctl_unit **ret_unit)
+{
+    struct ctl_unit *u = mem_zalloc(size);
+    if (!u)
+        return -E_NOMEM;
+    struct controller_options o = {
+        .client = c->client, .name = name, .reconcile = reconcile, .ctx = u};
+    u->ctl = c;
+    int rc = controller_new(&o, &u->controller);
+    if (rc < 0) {
+        mem_free(u);
+        return rc;
+    }
+    list_push_back(&c->units, &u->link);
+    *ret_unit = u;
+    return 0;
+}
+
+int ctl_unit_cache(struct ctl_unit *u, const char *path, struct cache **ret_cache)
+{
+    int rc = cache_set_get(u->ctl->caches, path, ret_cache);
+    return rc < 0 ? rc : controller_await(u->controller, *ret_cache);
+}
+
+int ctl_unit_listen(struct ctl_unit *u, const char *path,
+                    void (*changed)(void *unit, struct object *old, struct object *new),
+                    struct cache **ret_cache)
+{
+    struct cache_handlers h = {.changed = changed};
+    struct cache *cache;
+    int rc = ctl_unit_cache(u, path, &cache);
+    if (rc < 0)
+        return rc;
+    if (u->listener_count == CTL_CACHES)
+        return -E_LIMIT;
+    rc = cache_listen(cache, &h, u, &u->listeners[u->listener_count]);
+    if (rc < 0)
+        return rc;
+    u->listener_count++;
+    if (ret_cache)
+        *ret_cache = cache;
+    return 0;
+}
+
+void ctl_enqueue_self(void *unit, struct object *old, struct object *new)
+{
+    struct ctl_unit *u = unit;
+    controller_enqueue_object(u->controller, new ? new : old);
+}
+
+void ctl_index_uid(const struct json *tree, void (*emit)(void *, const char *), void *arg)
+{
+    emit(arg, json_path_cstr(tree, "metadata.uid"));
+}
+
+int ctl_new(const struct ctl_options *o, struct ctl **ret_ctl, struct err *err)
+{
+    struct ctl *c = mem_zalloc(sizeof *c);
+    if (!c)
+        return err_set(err, E_NOMEM, "controllers: out of memory");
+    c->client = o->client;
+    c->caches = o->caches;
+    c->ca_pem = o->ca_pem;
+    prng_init(&c->prng, o->seed);
+    list_init(&c->units);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        int rc = table[i].start(c);
+        if (rc < 0) {
+            err_set(err, -rc, "controller %s: %s", table[i].name, err_text(rc));
+            ctl_free(c);
+            return rc;
+        }
+    }
+    *ret_ctl = c;
+    return 0;
+}
+
+void ctl_free(struct ctl *c)
+{
+    if (!c)
+        return;
+    while (!list_empty(&c->units))
+        unit_free(LIST_FIRST(&c->units, struct ctl_unit, link));
+    mem_free(c);
+}
