@@ -64,8 +64,11 @@ LINK_fuzz = clang -fsanitize=fuzzer,address,undefined -o $@ $(call group,$(1) $(
 all: $(BUILD)/keelson
 
 # ---- third-party libraries ----
-deps: $(DEPS)/.libraries
-$(DEPS)/.libraries: image/deps.lock image/deps.mk image/fetch $(wildcard image/config/*.h image/config/arch/*)
+# Stamps are named by content, so that checkouts can share $(DEPS).
+sum = $(shell cat $(1) | sha256sum | cut -c1-12)
+LIBRARIES := $(DEPS)/.libraries-$(call sum,image/deps.lock image/deps.mk image/config/*.h image/config/arch/*)
+deps: $(LIBRARIES)
+$(LIBRARIES):
 	@mkdir -p $(DEPS)
 	+@flock $(DEPS)/.lock $(MAKE) -s -f image/deps.mk DEPS=$(DEPS) fetch
 	+@flock $(DEPS)/.lock $(MAKE) -s -f image/deps.mk DEPS=$(DEPS) build
@@ -99,10 +102,10 @@ $(DIR_$(1))/$(2).a: $(patsubst %.c,$(DIR_$(1))/obj/%.o,$(3)) $(4)
 	@rm -f $$@ && ar rcs $$@ $$^
 endef
 define flavour
-$(DIR_$(1))/obj/%.o: %.c $(DEPS)/.libraries
+$(DIR_$(1))/obj/%.o: %.c $(LIBRARIES)
 	@echo "  CC      $$(@:$(BUILD)/%=%)" && mkdir -p $$(@D)
 	@$$(CC_$(1)) $$(CPPFLAGS) $$(CFLAGS) $$(CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
-$(DIR_$(1))/obj/schema_tables.o: $(BUILD)/gen/schema_tables.c $(DEPS)/.libraries
+$(DIR_$(1))/obj/schema_tables.o: $(BUILD)/gen/schema_tables.c $(LIBRARIES)
 	@echo "  CC      $$(@:$(BUILD)/%=%)" && mkdir -p $$(@D)
 	@$$(CC_$(1)) $$(CPPFLAGS) $$(CFLAGS) $$(CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
 $(foreach f,$(FOLDERS),$(eval $(call archive,$(1),core_$(f),$(filter core/$(f)/%,$(CORE)),\
@@ -121,7 +124,7 @@ $(BUILD)/shim.elf: $(patsubst %.c,$(BUILD)/shim/%.o,$(SHIM)) $(BUILD)/glue.a $(B
 	@test -z "$(SHIM)" || { gcc -nostdlib -static -no-pie -Wl,--gc-sections,-z,noseparate-code -s -o $@ \
 	    $(M)/lib/crt1.o $(M)/lib/crti.o $(filter %.o,$^) \
 	    $(call group,$(filter %.a,$^) $(M)/lib/libc.a $(LIBGCC)) $(M)/lib/crtn.o; }
-$(BUILD)/shim/%.o: %.c $(DEPS)/.libraries
+$(BUILD)/shim/%.o: %.c $(LIBRARIES)
 	@echo "  CC      $(@:$(BUILD)/%=%)" && mkdir -p $(@D)
 	@$(CC_ship) $(CPPFLAGS) $(CFLAGS) -Os -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables \
 	    -MMD -MP -c $< -o $@
@@ -140,12 +143,13 @@ asan: $(BUILD)/asan/keelson
 
 # ---- kernel and images ----
 KDIR := $(DEPS)/kernel-$(KERNEL)
-kernel: $(KDIR)/.kernel
-$(KDIR)/.kernel: image/kernel $(if $(filter tuned,$(KERNEL)),kernel-glue/config/tuned.fragment)
+KSTAMP := $(KDIR)/.kernel-$(call sum,image/kernel $(if $(filter tuned,$(KERNEL)),kernel-glue/config/tuned.fragment))
+kernel: $(KSTAMP)
+$(KSTAMP):
 	@$(if $(filter tuned,$(KERNEL)),image/prerequisites tuned)
 	@mkdir -p $(DEPS) && flock $(DEPS)/.kernel-lock image/kernel $(KERNEL) $(KDIR) && touch $@
 image: $(BUILD)/keelson.img
-$(BUILD)/keelson.efi: $(BUILD)/keelson $(KDIR)/.kernel image/mkuki image/mkinitramfs kernel-glue/config/modules.txt \
+$(BUILD)/keelson.efi: $(BUILD)/keelson $(KSTAMP) image/mkuki image/mkinitramfs kernel-glue/config/modules.txt \
     kernel-glue/config/cmdline $(BUILD)/kernel-choice
 	@image/mkinitramfs $(BUILD)/keelson $(KDIR) $(BUILD)/initramfs
 	@image/mkuki $(KDIR) $(BUILD)/initramfs.cpio.zst $(VERSION) $@
