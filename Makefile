@@ -6,6 +6,7 @@ KERNEL ?= debian
 TIME ?= 60
 SEED ?= 1
 MAKEFLAGS += --no-builtin-rules
+export KEELSON_DEPS := $(abspath $(DEPS))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,7 +1,7 @@
 # What qemu/cluster and qemu/run share. Sourced; `top` is the checkout.
 build=${BUILD:-$top/build}
 case $build in /*) ;; *) build=$top/$build ;; esac
-deps=${DEPS:-$top/build/deps}
+deps=${KEELSON_DEPS:-$top/build/deps}
 KERNEL=${KERNEL:-$(cat "$build/kernel-choice" 2>/dev/null || echo debian)}
 PATH=$PATH:/usr/sbin:/sbin:$top/build/tools
 me=${0##*/}
