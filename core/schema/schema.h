@@ -162,7 +162,7 @@ int schema_check(struct arena *a, const struct schema_type *type, struct json *o
 int schema_default(struct arena *a, const struct schema_type *type, struct json *object) MUST_CHECK;
 
 /*
- * Strategic merge patch: a new tree from object and patch (object is left alone, patch is used up).
+ * Strategic merge patch: a new tree from object and patch (both are left alone).
  * Directives $patch (replace, delete, merge), $deleteFromPrimitiveList/x, $setElementOrder/x,
  * $retainKeys. Run schema_check over the result. -E_BAD_REQUEST names the path; -E_NOMEM.
  */
