@@ -195,15 +195,18 @@ static int frame_build(struct journal *j, struct raft_entry *const *entries, siz
     return j->frame.failed ? -E_NOMEM : 0;
 }
 
-/* The next zeros, behind the frame, so that most syncs find their blocks already written. */
+/* The next zeros, behind the frame, so that most syncs find their blocks already written, and the
+ * mark its place. */
 static int zero_ahead(struct journal *j, uint64_t end)
 {
     static const char zeros[16 * 1024];
-    if (end <= j->zeroed_to || end >= j->segment_bytes)
+    uint64_t least = end + FRAME_HEAD, to = end + JOURNAL_ZERO_BYTES;
+    if (least <= j->zeroed_to)
         return 0;
-    uint64_t to = end + JOURNAL_ZERO_BYTES;
     if (to > j->segment_bytes)
         to = j->segment_bytes;
+    if (to < least)
+        to = least;
     for (uint64_t at = end; at < to;) {
         size_t n = to - at < sizeof(zeros) ? (size_t)(to - at) : sizeof(zeros);
         int rc = j->disk->ops->write(j->disk->ctx, j->file, at, zeros, n);

@@ -176,10 +176,10 @@ static int tail_scan(struct recovery *r, uint64_t at, uint64_t least_sequence, u
         static const char zeros[FRAME_ALIGN];
         size_t step = n < FRAME_ALIGN ? n : FRAME_ALIGN;
         if (memcmp(p, zeros, step) != 0) {
-            bool good = n == FRAME_HEAD && frame_head_decode(p, r->j->log_id, &h) && h.offset == i;
-            if (good && h.sequence >= least_sequence)
+            bool good = n == FRAME_HEAD && frame_head_decode(p, r->j->log_id, &h);
+            if (good && h.sequence >= least_sequence) /* even if it stands in a wrong place */
                 proof = i;
-            if (good && i == at && h.payload_size == 0)
+            if (good && i == at && h.offset == at && h.payload_size == 0)
                 step = FRAME_HEAD;
             else
                 dirty = true;

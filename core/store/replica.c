@@ -241,8 +241,12 @@ void replica_on_fd(void *ctx, unsigned events)
     if (report.job_done && !report.rc)
         job_done(s);
     report_take(s, &report);
-    if (!s->failed)
-        progress(s);
+    if (s->failed)
+        return;
+    s->job_again = report.job_again;
+    progress(s);
+    if (s->job_again)
+        loop_timer_set(s->o.loop, &s->retry, RETRY_MS);
 }
 
 void replica_on_flush(void *ctx)
@@ -251,7 +255,7 @@ void replica_on_flush(void *ctx)
     flush(s);
     if (s->o.synchronous && worker_turn(&s->worker)) {
         replica_on_fd(s, 0);
-        if (s->snapshot_root || s->job_runs)
+        if (s->snapshot_root || (s->job_runs && !s->job_again))
             replica_flush_soon(s);
     }
     if (s->queue_count && !s->job_runs && !s->failed)
@@ -263,8 +267,12 @@ void replica_on_retry(void *ctx)
     struct store *s = ctx;
     if (s->failed || s->closing)
         return;
+    if (s->job_again) {
+        s->job_again = false;
+        worker_submit(&s->worker);
+    }
     progress(s);
-    if (s->o.synchronous && s->job_runs)
+    if (s->o.synchronous && s->job_runs && !s->job_again)
         replica_flush_soon(s);
 }
 

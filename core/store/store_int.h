@@ -51,6 +51,7 @@ struct store {
     struct raft_entry **job_entries; /* the worker's at present */
     size_t job_capacity;
     bool job_runs;
+    bool job_again; /* it waits for memory */
     bool durable_news; /* not yet stepped into raft */
     struct raft_hard durable_hard;
     uint64_t durable_index, durable_term;

@@ -51,10 +51,11 @@ static void run_job(struct worker *w)
     pthread_mutex_unlock(&w->lock);
     int rc = w->failed ? 0 : worker_perform(w, &w->job, &err);
     pthread_mutex_lock(&w->lock);
-    if (rc)
+    if (rc && rc != -E_NOMEM)
         fail(w, rc, &err);
     w->job_waits = false;
-    w->report.job_done = true;
+    w->report.job_again = rc == -E_NOMEM;
+    w->report.job_done = !w->report.job_again;
     tell(w);
 }
 
@@ -218,7 +219,8 @@ bool worker_collect(struct worker *w, struct worker_report *ret_report)
             ;
     pthread_mutex_lock(&w->lock);
     *ret_report = w->report;
-    w->report.job_done = w->report.snapshot_done = false;
+    w->report.job_done = w->report.job_again = w->report.snapshot_done = false;
     pthread_mutex_unlock(&w->lock);
-    return ret_report->job_done || ret_report->snapshot_done || ret_report->rc;
+    return ret_report->job_done || ret_report->job_again || ret_report->snapshot_done ||
+           ret_report->rc;
 }

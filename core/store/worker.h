@@ -23,6 +23,7 @@ struct worker_job {
 
 struct worker_report {
     bool job_done;
+    bool job_again; /* not done for lack of memory; nothing was promised: submit it again */
     bool snapshot_done; /* with or without success: snapshot_ok */
     bool snapshot_ok;   /* false: no space; tried again later */
     int rc;             /* an error is final */
