@@ -3,6 +3,12 @@
 #ifndef KEELSON_LWIPOPTS_H
 #define KEELSON_LWIPOPTS_H
 
+/* Our own base/mem.h has some of these names. */
+#define mem_init lwip_mem_init
+#define mem_malloc lwip_mem_malloc
+#define mem_calloc lwip_mem_calloc
+#define mem_free lwip_mem_free
+#define mem_trim lwip_mem_trim
 #define NO_SYS 1
 #define SYS_LIGHTWEIGHT_PROT 0
 #define LWIP_SOCKET 0
