@@ -5,11 +5,17 @@
 #ifndef PORT_POLL_H
 #define PORT_POLL_H
 
+#include <signal.h> /* names si_codes POLL_*, which nobody here uses: ours replace them */
 #include <stdint.h>
 
 #include "base/err.h"
 
-enum { POLL_IN = 1, POLL_OUT = 2, POLL_ERR = 4 /* reported unasked: error or hang-up */ };
+#undef POLL_IN
+#undef POLL_OUT
+#undef POLL_ERR
+#define POLL_IN 1
+#define POLL_OUT 2
+#define POLL_ERR 4 /* reported unasked: error or hang-up */
 
 struct poll_event {
     void *tag;

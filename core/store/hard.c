@@ -84,7 +84,7 @@ static int slots_read(struct disk *d, struct disk_file *file, struct slot *ret_s
     int good = 0, first_rc[2];
     for (uint64_t i = 0; i < 2; i++) {
         char bytes[SLOT_BYTES];
-        struct slot s;
+        struct slot s = {0};
         size_t n = 0;
         int rc = d->ops->read(d->ctx, file, i * SLOT_STRIDE, bytes, SLOT_BYTES, &n);
         if (rc)
@@ -113,7 +113,7 @@ int hard_open(struct disk *d, struct hard_file *ret_file, struct err *err)
     int rc = d->ops->open(d->ctx, "hard", false, &file);
     if (rc)
         return err_set(err, -rc, "store file hard: open: %s", err_text(rc));
-    struct slot s;
+    struct slot s = {0};
     rc = slots_read(d, file, &s, err);
     if (rc) {
         d->ops->close(d->ctx, file);
