@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "store/thread.h"
+
+enum { STACK_BYTES = 256 * 1024 };
 
 int worker_perform(struct worker *w, const struct worker_job *job, struct err *err)
 {
@@ -126,6 +128,26 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
+/* Signals are the loop's thread's business. */
+static int thread_start(struct worker *w)
+{
+    pthread_attr_t attr;
+    sigset_t all, before;
+    int rc = pthread_attr_init(&attr);
+    if (rc)
+        return -err_from_errno(rc);
+    sigfillset(&all);
+    rc = pthread_attr_setstacksize(&attr, STACK_BYTES);
+    if (!rc)
+        rc = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (!rc) {
+        rc = pthread_create(&w->thread, &attr, thread_main, w);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    pthread_attr_destroy(&attr);
+    return rc ? -err_from_errno(rc) : 0;
+}
+
 int worker_start(struct worker *w, struct disk *d, bool synchronous)
 {
     w->disk = d;
@@ -135,7 +157,7 @@ int worker_start(struct worker *w, struct disk *d, bool synchronous)
         return -err_from_errno(errno);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
-    int rc = synchronous ? 0 : thread_start(&w->thread, thread_main, w);
+    int rc = synchronous ? 0 : thread_start(w);
     if (rc) {
         pthread_mutex_destroy(&w->lock);
         pthread_cond_destroy(&w->wake);
