@@ -1,0 +1,150 @@
+"""A QEMU cluster under test: qemu/cluster, kubectl, and a registry on loopback that the guest sees."""
+
+import os
+import socket
+import subprocess
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
+HOST = "10.0.2.2"  # the host, as QEMU's user network shows it to the guest
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def retry(fn, seconds, pause=0.5):
+    """Calls fn until it does not raise; the last error when the time is over."""
+    end = time.time() + seconds
+    while True:
+        try:
+            return fn()
+        except Exception:
+            if time.time() > end:
+                raise
+            time.sleep(pause)
+
+
+class Cluster:
+    def __init__(self, directory, memory=1024):
+        self.dir = directory
+        self.memory = memory
+        self.registry_process = None
+        self.registry_port = None
+        self.booted = False
+
+    # ---- the registry ----
+    @property
+    def registry(self):
+        return f"{HOST}:{self.registry_port}"
+
+    def start_registry(self):
+        tool = os.path.join(TOP, "tests", "lib", "images", "registry")
+        self.registry_port = free_port()
+        self.registry_process = subprocess.Popen(
+            [tool, os.path.join(self.dir + "-registry"), str(self.registry_port)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in self.registry_process.stdout:
+            if line.strip() == "ready":
+                return
+        raise RuntimeError("the registry did not start")
+
+    # ---- the node ----
+    def tool(self, *words, timeout=400):
+        argv = [os.path.join(TOP, "qemu", "cluster"), *words, "--dir", self.dir]
+        r = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+                           env=dict(os.environ, EXTRA_CONFIG=self.extra_config()))
+        if r.returncode:
+            raise RuntimeError(f"{' '.join(words)}: {r.stdout[-1500:]}{r.stderr[-1500:]}")
+        return r.stdout
+
+    def extra_config(self):
+        path = self.dir + "-extra.yaml"
+        with open(path, "w") as f:
+            f.write(f"registries:\n  - host: \"{self.registry}\"\n    plain_http: true\n")
+        return path
+
+    def up(self):
+        self.start_registry()
+        self.tool("up", "--memory", str(self.memory), "--timeout", "300")
+        self.booted = True
+
+    def down(self):
+        try:
+            if os.path.exists(os.path.join(self.dir, "env")):
+                self.tool("down")
+        finally:
+            if self.registry_process:
+                self.registry_process.terminate()
+                self.registry_process.wait(20)
+
+    def kill(self):
+        self.tool("kill", "node1")
+
+    def start(self):
+        self.tool("start", "node1")
+
+    def env(self):
+        with open(os.path.join(self.dir, "env")) as f:
+            return dict(line.strip().split("=", 1) for line in f if "=" in line)
+
+    def node_port(self, guest):
+        for pair in self.env()["NODE_PORTS"].strip("'\"").split():
+            host, port = pair.split(":")
+            if port == str(guest):
+                return int(host)
+        raise RuntimeError(f"no forwarded port for {guest}")
+
+    # ---- kubectl ----
+    def kubectl_argv(self, *words):
+        tool = os.path.join(BUILD, "tools", "kubectl")
+        return [tool if os.path.exists(tool) else "kubectl", "--kubeconfig", os.path.join(self.dir, "kubeconfig"), *words]
+
+    def kubectl(self, *words, input=None, timeout=60, check=True):
+        stdin = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
+        r = subprocess.run(self.kubectl_argv(*words), capture_output=True, text=True, timeout=timeout, **stdin)
+        if r.returncode and check:
+            raise RuntimeError(f"kubectl {' '.join(words)}: {r.stdout[-800:]}{r.stderr[-800:]}")
+        return r.stdout if check else r.stdout + r.stderr
+
+    # ---- looking inside ----
+    INSPECTOR = """
+apiVersion: v1
+kind: Pod
+metadata: {name: inspector}
+spec:
+  hostNetwork: true
+  hostPID: true
+  containers:
+  - name: inspector
+    image: IMAGE
+    command: [sh, -c, "sleep 100000"]
+    securityContext: {privileged: true}
+    volumeMounts: [{name: host, mountPath: /host, readOnly: true}]
+  volumes:
+  - name: host
+    hostPath: {path: /}
+"""
+
+    def inspect(self, image):
+        """A privileged pod that sees the node's processes, mounts, cgroups and links."""
+        self.kubectl("apply", "-f", "-", input=self.INSPECTOR.replace("IMAGE", image))
+        self.kubectl("wait", "--for=condition=Ready", "pod/inspector", "--timeout=60s", timeout=70)
+
+    def leftovers(self, uids):
+        """Lines of the node's tables that still speak of these pods, and pod links without a pod."""
+        look = ("cat /proc/1/mountinfo; cat /proc/[0-9]*/cgroup 2>/dev/null; "
+                "find /host/sys/fs/cgroup/kubepods -type d; ls -d /host/var/*/pods/* /host/state/*/pods/* 2>/dev/null; "
+                "ls /sys/class/net")
+        lines = self.kubectl("exec", "inspector", "--", "sh", "-c", look).splitlines()
+        links = [line for line in lines if line.startswith("veth")]
+        return [line for line in lines if any(uid in line for uid in uids)] + links
+
+    def show_console(self):
+        path = os.path.join(self.dir, "node1", "console.log")
+        if os.path.exists(path):
+            with open(path, errors="replace") as f:
+                print("".join("# " + line for line in f.readlines()[-80:]))
