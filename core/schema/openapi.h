@@ -12,7 +12,9 @@
 int openapi_v3(struct str group, struct str version, struct buf *out) MUST_CHECK;
 
 /* Swagger 2.0: as JSON, and as gnostic's openapi.v2.Document in protobuf
- * (application/com.github.proto-openapi.spec.v2@v1.0+protobuf). */
+ * Clients ask for application/com.github.proto-openapi.spec.v2@v1.0+protobuf; the answer's
+ * Content-Type must be application/com.github.proto-openapi.spec.v2.v1.0+protobuf (with a dot: the
+ * other is no well-formed media type and kubectl refuses it). */
 int openapi_v2_json(struct buf *out) MUST_CHECK;
 int openapi_v2_protobuf(struct buf *out) MUST_CHECK;
 
