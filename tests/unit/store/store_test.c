@@ -226,6 +226,42 @@ static void history_is_bounded_and_past_it_a_watch_is_expired(void **state)
     assert_int_equal(stats.history_events, 10);
 }
 
+static void count_in_order(void *ctx, const struct store_event *e)
+{
+    int64_t *last = ctx;
+    assert_int_equal(e->revision, *last + 1);
+    *last = e->revision;
+}
+
+static void ignore(void *ctx, const struct store_result *r)
+{
+    (void)ctx;
+    (void)r;
+}
+
+static void what_a_watch_still_has_to_read_is_not_dropped(void **state)
+{
+    struct fixture *f = *state;
+    struct sim_node *n = &f->node;
+    node_close(n);
+    n->options.history_revisions = 1000;
+    assert_int_equal(node_open(n, sim_disk_port(f->disk)), 0);
+    struct store_op op = {.key = STR("k"), .value = STR("v")};
+    for (int i = 0; i < 1500; i++)
+        assert_int_equal(store_txn(n->store, NULL, 0, &op, 1, ignore, NULL), 0);
+    node_settle(n);
+    int64_t last = store_compacted(n->store);
+    assert_int_equal(last, 501);
+    struct store_watch *w;
+    assert_int_equal(store_watch_new(n->store, STR("k"), last, count_in_order, &last, &w), 0);
+    for (int i = 0; i < 1500; i++) /* more than the history holds, before it has caught up */
+        assert_int_equal(store_txn(n->store, NULL, 0, &op, 1, ignore, NULL), 0);
+    for (int i = 0; i < 20; i++)
+        node_settle(n);
+    assert_int_equal(last, 3001);
+    assert_int_equal(store_compacted(n->store), 2001);
+}
+
 struct meddler {
     struct sim_node *node;
     struct store_watch *self, *other, *born;
@@ -442,6 +478,7 @@ int main(void)
         T(a_snapshot_does_not_change),
         T(a_watch_tells_history_then_live_without_gap),
         T(history_is_bounded_and_past_it_a_watch_is_expired),
+        T(what_a_watch_still_has_to_read_is_not_dropped),
         T(watches_may_come_and_go_within_a_callback),
         T(a_store_comes_back_as_it_was),
         T(commands_waiting_share_one_sync),
