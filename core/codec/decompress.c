@@ -152,8 +152,8 @@ static int zstd_feed(struct decompress *d, struct str in, struct err *err)
         int rc = give(d, output.dst, output.pos, err);
         if (rc < 0)
             return rc;
-        d->complete = z == 0;
-        if (input.pos == input.size && output.pos < output.size)
+        d->complete = z == 0; /* asked again without input it would wait for the next frame */
+        if (input.pos == input.size && (d->complete || output.pos < output.size))
             return 0;
     }
 }
