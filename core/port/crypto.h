@@ -63,7 +63,8 @@ struct cert_profile {
     int64_t not_before_s, not_after_s; /* seconds since 1970 */
 };
 
-/* Self-signed when issuer_cert_pem is empty. subject: only its public half is used. Appends PEM. */
+/* At most one organisation is written (-E_LIMIT). Self-signed when issuer_cert_pem is empty. subject: only its
+ * public half is used. Appends PEM. */
 int cert_issue(const struct cert_profile *profile, const struct crypto_key *subject,
                const struct crypto_key *issuer_key, struct str issuer_cert_pem, struct buf *out_pem,
                struct err *err) MUST_CHECK;
