@@ -25,8 +25,6 @@ struct tls_config {
     struct str trust_pem;               /* CA certificates; a system bundle is fine */
     enum tls_peer_auth peer;
     const char *const *alpn; /* NULL-terminated, in order of preference, or NULL; kept */
-    /* Now, for validity checks: seconds since 1970. NULL: the system clock. */
-    int64_t (*now_s)(void);
 };
 
 int tls_context_new(const struct tls_config *c, struct tls_context **ret_ctx, struct err *err) MUST_CHECK;
