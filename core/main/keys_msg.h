@@ -1,0 +1,48 @@
+/*
+ * Messages on the links to the role `keys`. An answer has its question's id. What a link may ask
+ * is decided by who is at its other end (keys_allowed), never by what the message says.
+ */
+#ifndef MAIN_KEYS_MSG_H
+#define MAIN_KEYS_MSG_H
+
+#include "main/role.h"
+#include "wire/imsg.h"
+
+enum keys_msg_type {
+    KEYS_ISSUE = 1, /* PROFILE, PUBLIC (DER); the id stays in use: renewals come under it too */
+    KEYS_ISSUED,    /* CERT, CA */
+    KEYS_SIGN,      /* MESSAGE */
+    KEYS_SIGNED,    /* SIGNATURE (64 bytes) */
+    KEYS_INFO,
+    KEYS_INFO_IS, /* CA, PUBLIC (PEM, of the service-account key) */
+    KEYS_REFUSED, /* VALUE (E_*), TEXT */
+};
+
+enum {
+    KEYS_TAG_PROFILE = 1,
+    KEYS_TAG_PUBLIC,
+    KEYS_TAG_CERT,
+    KEYS_TAG_CA,
+    KEYS_TAG_MESSAGE,
+    KEYS_TAG_SIGNATURE,
+    KEYS_TAG_VALUE,
+    KEYS_TAG_TEXT,
+};
+
+enum { KEYS_SIGN_MOST = 16 * 1024 }; /* bytes of one message to be signed */
+
+enum keys_profile {
+    KEYS_PROFILE_NONE,
+    KEYS_FRONT_SERVING,   /* server: the API's names and addresses */
+    KEYS_KUBELET_CLIENT,  /* client: kube-apiserver-kubelet-client, system:masters */
+    KEYS_NODE_CLIENT,     /* client: system:node:NAME, system:nodes */
+    KEYS_KUBELET_SERVING, /* server: system:node:NAME, the machine's addresses */
+    KEYS_DNS_CLIENT,      /* client: system:coredns */
+    KEYS_PROFILE__COUNT
+};
+
+/* May the role at the other end of a link ask for this? */
+bool keys_allowed_profile(enum role_id peer, enum keys_profile profile);
+bool keys_allowed_sign(enum role_id peer);
+
+#endif
