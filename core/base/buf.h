@@ -30,7 +30,7 @@ static inline size_t buf_len(const struct buf *b)
 
 static inline struct str buf_str(const struct buf *b)
 {
-    return str_make(b->data + b->head, b->len - b->head);
+    return b->data ? str_make(b->data + b->head, b->len - b->head) : STR("");
 }
 
 void buf_append(struct buf *b, const void *p, size_t n);

@@ -1,4 +1,5 @@
 /* The YAML writer: block style, two spaces; anything doubtful in JSON's double quotes. */
+#include "codec/utf8.h"
 #include "codec/yaml.h"
 #include "codec/yaml_int.h"
 
@@ -27,12 +28,41 @@ static bool is_plain(struct str s)
     return !(s.p[0] >= '0' && s.p[0] <= '9');
 }
 
+/* Characters that JSON lets stand but YAML folds as line breaks or calls not printable. */
+static unsigned must_escape(const char *s, size_t n)
+{
+    unsigned char a = (unsigned char)s[0], b = (unsigned char)s[1], c = n > 2 ? (unsigned char)s[2] : 0;
+    if (n == 2 && a == 0xc2 && b < 0xa0)
+        return b;
+    if (n == 3 && a == 0xef && b == 0xbb && c == 0xbf)
+        return 0xfeff;
+    return n == 3 && a == 0xef && b == 0xbf && c >= 0xbe ? 0xff00u | (c | 0x40) : 0;
+}
+
+static void write_quoted(struct buf *out, struct str s)
+{
+    CLEANUP_BUF struct buf plain;
+    buf_init(&plain, out->max_bytes);
+    json_write_string(&plain, s); /* what stands in it is ASCII or whole UTF-8 characters */
+    struct str text = buf_str(&plain);
+    for (size_t at = 0, n; at < text.n; at += n) {
+        n = utf8_length(text.p + at, text.n - at);
+        n = n ? n : 1;
+        unsigned point = n > 1 ? must_escape(text.p + at, n) : text.p[at] == 0x7f ? 0x7f : 0;
+        if (point)
+            buf_printf(out, "\\u%04x", point);
+        else
+            buf_append(out, text.p + at, n);
+    }
+    out->failed = out->failed || plain.failed;
+}
+
 static void write_text(struct buf *out, struct str s)
 {
     if (is_plain(s))
         buf_append_str(out, s);
     else
-        json_write_string(out, s);
+        write_quoted(out, s);
 }
 
 /* first_inline: the caller stands behind "- ", so the first line needs no indent. */
