@@ -292,7 +292,8 @@ struct json *json_set_bool(struct arena *a, struct json *object, const char *key
     return json_set(a, object, key, json_new_bool(a, v));
 }
 
-static struct json *list_at(struct arena *a, struct json *object, struct str key, enum json_type type)
+static struct json *list_at(struct arena *a, struct json *object, struct str key,
+                            enum json_type type)
 {
     struct json *j = json_get_str(object, key);
     if (json_absent(j))

@@ -14,10 +14,18 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_INT,
+    JSON_DOUBLE,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 struct json {
-    uint8_t type; /* enum json_type */
+    uint8_t type;      /* enum json_type */
     struct str key;    /* name within the parent object, terminated; {NULL,0} elsewhere */
     struct json *next; /* next member or element */
     union {
@@ -46,24 +54,27 @@ struct json_options {
 int json_parse(struct arena *a, struct str text, const struct json_options *options,
                struct json **ret_root, struct err *err) MUST_CHECK;
 
-/* Compact output, members in order, spelled as Go's encoding/json does by default and upstream's API
- * server therefore sends: <, > and & as \u003c, \u003e, \u0026; shortest numbers. NULL is null. */
+/* Compact output, members in order, spelled as Go's encoding/json does by default and upstream's
+ * API server therefore sends: <, > and & as \u003c, \u003e, \u0026; shortest numbers. NULL is null.
+ */
 void json_write(struct buf *out, const struct json *j);
 void json_write_string(struct buf *out, struct str s); /* with quotes */
-void json_write_pretty(struct buf *out, const struct json *j); /* two spaces, as upstream's pretty=true */
+void json_write_pretty(struct buf *out,
+                       const struct json *j); /* two spaces, as upstream's pretty=true */
 void json_write_double(struct buf *out, double v);
 
 /* ---- reading; every function accepts NULL for j and then behaves as for an absent member ---- */
-struct json *json_get(const struct json *object, const char *key); /* NULL when absent or no object */
+struct json *json_get(const struct json *object,
+                      const char *key); /* NULL when absent or no object */
 struct json *json_get_str(const struct json *object, struct str key);
 /* Walks "spec.template.metadata.labels"; keys without dots only. */
 struct json *json_path(const struct json *j, const char *path);
 struct json *json_at(const struct json *array, uint32_t index);
 uint32_t json_count(const struct json *j); /* of an array or object, else 0 */
 bool json_is(const struct json *j, enum json_type type);
-bool json_absent(const struct json *j); /* NULL or JSON null */
-struct str json_str(const struct json *j); /* of a string, else {"", 0} */
-const char *json_cstr(const struct json *j); /* "" when no string */
+bool json_absent(const struct json *j);                    /* NULL or JSON null */
+struct str json_str(const struct json *j);                 /* of a string, else {"", 0} */
+const char *json_cstr(const struct json *j);               /* "" when no string */
 int64_t json_i64(const struct json *j, int64_t otherwise); /* of a number */
 bool json_bool(const struct json *j, bool otherwise);
 /* Path forms of the same. */
@@ -97,7 +108,8 @@ struct json *json_set_bool(struct arena *a, struct json *object, const char *key
 struct json *json_object_at(struct arena *a, struct json *object, const char *key);
 struct json *json_array_at(struct arena *a, struct json *object, const char *key);
 /* Walks a dotted path making objects on the way, then sets the last part. */
-struct json *json_set_path(struct arena *a, struct json *root, const char *path, struct json *value);
+struct json *json_set_path(struct arena *a, struct json *root, const char *path,
+                           struct json *value);
 bool json_remove(struct json *object, const char *key); /* was it there */
 bool json_remove_key(struct json *object, struct str key);
 struct json *json_append(struct arena *a, struct json *array, struct json *value);

@@ -1,6 +1,6 @@
 /*
- * The JSON reader: a tokeniser that looks at each byte once, and a tree builder over it with its own
- * stack (no recursion, so depth costs nothing but the bound).
+ * The JSON reader: a tokeniser that looks at each byte once, and a tree builder over it with its
+ * own stack (no recursion, so depth costs nothing but the bound).
  *
  * Invariants: no node is made past max_nodes, no container opened past max_depth, no object gets
  * more than JSON_OBJECT_MEMBERS members (which keeps every linear search over members harmless).
@@ -472,7 +472,8 @@ static int step(struct reader *r)
 int json_parse(struct arena *a, struct str text, const struct json_options *options,
                struct json **ret_root, struct err *err)
 {
-    struct reader r = {.arena = a, .start = text.p, .at = text.p, .end = text.p + text.n, .err = err};
+    struct reader r = {
+        .arena = a, .start = text.p, .at = text.p, .end = text.p + text.n, .err = err};
     struct json *root = NULL;
     if (options)
         r.options = *options;

@@ -46,7 +46,8 @@ int jwt_parse(struct arena *a, struct str text, struct jwt *ret, struct err *err
     if (rc)
         return rc;
     if (t.signature.n > JWT_SIGNATURE_MOST)
-        return err_set(err, E_LIMIT, "token's signature is longer than %d bytes", JWT_SIGNATURE_MOST);
+        return err_set(err, E_LIMIT, "token's signature is longer than %d bytes",
+                       JWT_SIGNATURE_MOST);
     *ret = t;
     return 0;
 }

@@ -11,9 +11,9 @@
 enum { JWT_MOST = 16 * 1024, JWT_SIGNATURE_MOST = 512 };
 
 struct jwt {
-    struct str signed_part; /* "header.payload", within the text */
+    struct str signed_part;              /* "header.payload", within the text */
     const struct json *header, *payload; /* objects */
-    struct str signature;   /* decoded */
+    struct str signature;                /* decoded */
 };
 
 /* -E_SYNTAX, -E_LIMIT, -E_NOMEM. Duplicate claims are refused. */
@@ -22,7 +22,8 @@ int jwt_parse(struct arena *a, struct str text, struct jwt *ret, struct err *err
 bool jwt_header_is(const struct jwt *t, const char *alg);
 /* "base64url(header).base64url(payload)", to be signed. */
 void jwt_write_signed_part(struct buf *out, const struct json *header, const struct json *payload);
-void jwt_write_signature(struct buf *out, const void *signature, size_t size); /* "." and base64url */
+void jwt_write_signature(struct buf *out, const void *signature,
+                         size_t size); /* "." and base64url */
 /* The claim is that string, or an array that holds it (aud). */
 bool jwt_claim_has(const struct jwt *t, const char *claim, struct str value);
 

@@ -1,15 +1,15 @@
 /* Hand-written matchers for upstream's regular expressions, and its messages word for word. */
 #include "codec/names.h"
 
-#define LABEL_REGEX "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+#define LABEL_REGEX     "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 #define NO_MORE_THAN(n) "must be no more than " #n " characters"
-#define SUBDOMAIN_TEXT                                                                             \
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "   \
-    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "  \
+#define SUBDOMAIN_TEXT                                                                            \
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "  \
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used " \
     "for validation is '" LABEL_REGEX "(\\." LABEL_REGEX ")*')"
-#define QUALIFIED_TEXT                                                                             \
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "    \
-    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "         \
+#define QUALIFIED_TEXT                                                                          \
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an " \
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "      \
     "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 
 static bool lower(char c)
@@ -60,10 +60,11 @@ const char *names_dns1123_label(struct str s)
 {
     if (s.n > 63)
         return NO_MORE_THAN(63);
-    return is_label(s) ? NULL
-                       : "a lowercase RFC 1123 label must consist of lower case alphanumeric characters "
-                         "or '-', and must start and end with an alphanumeric character (e.g. 'my-name', "
-                         " or '123-abc', regex used for validation is '" LABEL_REGEX "')";
+    return is_label(s)
+               ? NULL
+               : "a lowercase RFC 1123 label must consist of lower case alphanumeric characters "
+                 "or '-', and must start and end with an alphanumeric character (e.g. 'my-name', "
+                 " or '123-abc', regex used for validation is '" LABEL_REGEX "')";
 }
 
 const char *names_dns1123_subdomain(struct str s)
@@ -79,8 +80,10 @@ const char *names_dns1035_label(struct str s)
         return NO_MORE_THAN(63);
     return is_label(s) && lower(s.p[0])
                ? NULL
-               : "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with "
-                 "an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or "
+               : "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
+                 "start with "
+                 "an alphabetic character, and end with an alphanumeric character (e.g. 'my-name', "
+                 " or "
                  "'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 }
 
@@ -90,8 +93,10 @@ const char *names_wildcard_subdomain(struct str s)
         return NO_MORE_THAN(253);
     return str_starts(s, STR("*.")) && is_subdomain(str_make(s.p + 2, s.n - 2))
                ? NULL
-               : "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, "
-                 "which must consist of lower case alphanumeric characters, '-' or '.' and end with an "
+               : "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS "
+                 "subdomain, "
+                 "which must consist of lower case alphanumeric characters, '-' or '.' and end "
+                 "with an "
                  "alphanumeric character (e.g. '*.example.com', regex used for validation is "
                  "'\\*\\." LABEL_REGEX "(\\." LABEL_REGEX ")*')";
 }
@@ -125,7 +130,8 @@ const char *names_label_value(struct str s)
         return NO_MORE_THAN(63);
     return s.n == 0 || is_name_part(s)
                ? NULL
-               : "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
+               : "a valid label must be an empty string or consist of alphanumeric characters, "
+                 "'-', '_' or "
                  "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or "
                  "'my_value',  or '12345', regex used for validation is "
                  "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
@@ -155,7 +161,8 @@ const char *names_env_var(struct str s)
         return "environment variable name must be non-empty";
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] < 0x20 || s.p[i] > 0x7e || s.p[i] == '=')
-            return "a valid environment variable name must consist only of printable ASCII characters "
+            return "a valid environment variable name must consist only of printable ASCII "
+                   "characters "
                    "other than '='";
     return NULL;
 }
@@ -197,7 +204,8 @@ static bool is_ipv4(struct str s)
     int parts = 0;
     while (str_split(&s, '.', &part)) {
         uint64_t v;
-        if (part.n == 0 || part.n > 3 || (part.n > 1 && part.p[0] == '0') || str_to_u64(part, &v) || v > 255)
+        if (part.n == 0 || part.n > 3 || (part.n > 1 && part.p[0] == '0') || str_to_u64(part, &v) ||
+            v > 255)
             return false;
         parts++;
     }
@@ -207,7 +215,8 @@ static bool is_ipv4(struct str s)
 static bool is_hex_group(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!digit(s.p[i]) && !(s.p[i] >= 'a' && s.p[i] <= 'f') && !(s.p[i] >= 'A' && s.p[i] <= 'F'))
+        if (!digit(s.p[i]) && !(s.p[i] >= 'a' && s.p[i] <= 'f') &&
+            !(s.p[i] >= 'A' && s.p[i] <= 'F'))
             return false;
     return s.n >= 1 && s.n <= 4;
 }
@@ -246,8 +255,9 @@ static bool is_ipv6(struct str s)
 
 const char *names_ip(struct str s)
 {
-    return is_ipv4(s) || is_ipv6(s) ? NULL
-                                    : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+    return is_ipv4(s) || is_ipv6(s)
+               ? NULL
+               : "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 }
 
 const char *names_port_number(int64_t port)

@@ -11,7 +11,7 @@ const char *names_dns1123_label(struct str s);
 const char *names_dns1123_subdomain(struct str s);
 const char *names_dns1035_label(struct str s);
 const char *names_wildcard_subdomain(struct str s); /* "*.example.com" */
-const char *names_qualified(struct str s);          /* label and annotation keys: "example.com/name" */
+const char *names_qualified(struct str s); /* label and annotation keys: "example.com/name" */
 const char *names_label_value(struct str s);
 const char *names_config_map_key(struct str s); /* of Secrets too */
 const char *names_env_var(struct str s);

@@ -4,7 +4,8 @@
 #include "base/limits.h"
 #include "codec/patch.h"
 
-/* DEPTH_MOST keeps recursion over a result harmless; WALK_MOST bounds the work of looking at depths. */
+/* DEPTH_MOST keeps recursion over a result harmless; WALK_MOST bounds the work of looking at
+ * depths. */
 enum {
     OPERATIONS_MOST = 10000,
     TOKEN_MOST = 1024,
@@ -246,7 +247,8 @@ static int test_at(struct patcher *p, struct str path, const struct json *value)
 /* The operation's value, taken out of it so that it can be moved into the target. */
 static int apply(struct patcher *p, struct json *operation)
 {
-    struct str op = json_str(json_get(operation, "op")), path = json_str(json_get(operation, "path"));
+    struct str op = json_str(json_get(operation, "op")),
+               path = json_str(json_get(operation, "path"));
     struct str from = json_str(json_get(operation, "from"));
     struct json *value = json_get(operation, "value"), *ignored;
     bool valued = str_is(op, "add") || str_is(op, "replace") || str_is(op, "test");
@@ -254,9 +256,11 @@ static int apply(struct patcher *p, struct json *operation)
     if (!json_is(json_get(operation, "path"), JSON_STRING))
         return err_set(p->err, E_BAD_REQUEST, "a JSON Patch operation needs a string \"path\"");
     if (valued && !value)
-        return err_set(p->err, E_BAD_REQUEST, "a JSON Patch \"" STR_FMT "\" needs a \"value\"", STR_ARG(op));
+        return err_set(p->err, E_BAD_REQUEST, "a JSON Patch \"" STR_FMT "\" needs a \"value\"",
+                       STR_ARG(op));
     if (moving && !json_is(json_get(operation, "from"), JSON_STRING))
-        return err_set(p->err, E_BAD_REQUEST, "a JSON Patch \"" STR_FMT "\" needs a string \"from\"", STR_ARG(op));
+        return err_set(p->err, E_BAD_REQUEST,
+                       "a JSON Patch \"" STR_FMT "\" needs a string \"from\"", STR_ARG(op));
     if (str_is(op, "test"))
         return test_at(p, path, value);
     if (valued)
@@ -273,16 +277,16 @@ static int apply(struct patcher *p, struct json *operation)
                    (int)(op.n < TEXT_MOST ? op.n : TEXT_MOST), op.p);
 }
 
-int patch_json(struct arena *a, struct json *target, struct json *operations, struct json **ret_result,
-               struct err *err)
+int patch_json(struct arena *a, struct json *target, struct json *operations,
+               struct json **ret_result, struct err *err)
 {
     struct patcher p = {.arena = a, .root = target, .err = err};
     if (!json_is(operations, JSON_ARRAY))
         return err_set(err, E_BAD_REQUEST, "a JSON Patch must be an array of operations");
     if (json_count(operations) > OPERATIONS_MOST)
         return err_set(err, E_TOO_LARGE,
-                       "The allowed maximum operations in a JSON patch is %d, got %u", OPERATIONS_MOST,
-                       json_count(operations));
+                       "The allowed maximum operations in a JSON patch is %d, got %u",
+                       OPERATIONS_MOST, json_count(operations));
     for (struct json *o = json_first(operations), *next; o; o = next) {
         next = o->next;
         int rc = apply(&p, o);

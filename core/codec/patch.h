@@ -14,10 +14,11 @@
 int json_pointer_get(struct json *root, struct str pointer, struct json **ret) MUST_CHECK;
 
 /* -E_BAD_REQUEST: the patch is malformed; -E_INVALID: it cannot be applied (also a failed test). */
-int patch_json(struct arena *a, struct json *target, struct json *operations, struct json **ret_result,
-               struct err *err) MUST_CHECK;
+int patch_json(struct arena *a, struct json *target, struct json *operations,
+               struct json **ret_result, struct err *err) MUST_CHECK;
 
 /* target may be NULL. Nulls in the patch delete. -E_NOMEM. */
-int patch_merge(struct arena *a, struct json *target, struct json *patch, struct json **ret_result) MUST_CHECK;
+int patch_merge(struct arena *a, struct json *target, struct json *patch,
+                struct json **ret_result) MUST_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /* PEM blocks found by their dashes; the base64 is decoded only when asked for. */
 #include "codec/pem.h"
 
-#define BEGIN "-----BEGIN "
-#define END "-----END "
+#define BEGIN  "-----BEGIN "
+#define END    "-----END "
 #define DASHES "-----"
 
 enum { LINE = 64, LABEL_MOST = 64 };
@@ -48,9 +48,11 @@ int pem_next(struct str *rest, struct pem_block *ret, struct err *err)
     b.body = str_make(at.p, (size_t)n);
     skip(&at, (size_t)n + sizeof(END) - 1);
     if (!take_label(&at, &closing) || !str_eq(closing, b.label))
-        return err_set(err, E_SYNTAX, "PEM block " STR_FMT " ends as another one", STR_ARG(b.label));
+        return err_set(err, E_SYNTAX, "PEM block " STR_FMT " ends as another one",
+                       STR_ARG(b.label));
     if (str_find_byte(b.body, ':') >= 0 || str_find_byte(b.body, '-') >= 0)
-        return err_set(err, E_SYNTAX, "PEM block " STR_FMT " has headers or dashes within", STR_ARG(b.label));
+        return err_set(err, E_SYNTAX, "PEM block " STR_FMT " has headers or dashes within",
+                       STR_ARG(b.label));
     b.text.n = (size_t)(at.p - b.text.p);
     *ret = b;
     *rest = at;
@@ -59,7 +61,8 @@ int pem_next(struct str *rest, struct pem_block *ret, struct err *err)
 
 int pem_decode(struct arena *a, const struct pem_block *block, struct str *ret_bytes)
 {
-    char *clean = arena_alloc(a, block->body.n + 1), *bytes = arena_alloc(a, block->body.n / 4 * 3 + 4);
+    char *clean = arena_alloc(a, block->body.n + 1),
+         *bytes = arena_alloc(a, block->body.n / 4 * 3 + 4);
     size_t n = 0, size;
     if (!clean || !bytes)
         return -E_NOMEM;
@@ -74,7 +77,8 @@ int pem_decode(struct arena *a, const struct pem_block *block, struct str *ret_b
     return rc;
 }
 
-int pem_find(struct arena *a, struct str text, const char *label, struct str *ret_bytes, struct err *err)
+int pem_find(struct arena *a, struct str text, const char *label, struct str *ret_bytes,
+             struct err *err)
 {
     struct pem_block b;
     int rc;

@@ -19,7 +19,8 @@ int pem_next(struct str *rest, struct pem_block *ret, struct err *err) MUST_CHEC
 /* The bytes of a block. -E_SYNTAX, -E_NOMEM. */
 int pem_decode(struct arena *a, const struct pem_block *block, struct str *ret_bytes) MUST_CHECK;
 /* The first block of a label, decoded; -E_NOT_FOUND when there is none. */
-int pem_find(struct arena *a, struct str text, const char *label, struct str *ret_bytes, struct err *err) MUST_CHECK;
+int pem_find(struct arena *a, struct str text, const char *label, struct str *ret_bytes,
+             struct err *err) MUST_CHECK;
 /* Lines of 64 characters. */
 void pem_write(struct buf *out, const char *label, struct str bytes);
 

@@ -11,7 +11,7 @@ static const struct {
     int8_t power; /* of 10 or of 2 */
     enum quantity_format format;
 } suffixes[] = {
-    {"", 0, QUANTITY_DECIMAL_SI},  {"n", -9, QUANTITY_DECIMAL_SI}, {"u", -6, QUANTITY_DECIMAL_SI},
+    {"", 0, QUANTITY_DECIMAL_SI},   {"n", -9, QUANTITY_DECIMAL_SI}, {"u", -6, QUANTITY_DECIMAL_SI},
     {"m", -3, QUANTITY_DECIMAL_SI}, {"k", 3, QUANTITY_DECIMAL_SI},  {"M", 6, QUANTITY_DECIMAL_SI},
     {"G", 9, QUANTITY_DECIMAL_SI},  {"T", 12, QUANTITY_DECIMAL_SI}, {"P", 15, QUANTITY_DECIMAL_SI},
     {"E", 18, QUANTITY_DECIMAL_SI}, {"Ki", 10, QUANTITY_BINARY_SI}, {"Mi", 20, QUANTITY_BINARY_SI},
@@ -21,8 +21,9 @@ static const struct {
 
 static int fail_syntax(struct err *err)
 {
-    return err_set(err, E_SYNTAX, "quantities must match the regular expression "
-                                  "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+    return err_set(err, E_SYNTAX,
+                   "quantities must match the regular expression "
+                   "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
 }
 
 static int read_suffix(struct str s, int *ret_power, enum quantity_format *ret_format)

@@ -1,8 +1,8 @@
 /*
  * Grammar of the text form (apimachinery/pkg/labels):
  *   selector    = requirement { "," requirement }
- *   requirement = [ "!" ] key | key ( "=" | "==" | "!=" | ">" | "<" ) value | key ( "in" | "notin" ) set
- *   set         = "(" [ value ] { "," [ value ] } ")"
+ *   requirement = [ "!" ] key | key ( "=" | "==" | "!=" | ">" | "<" ) value | key ( "in" | "notin"
+ * ) set set         = "(" [ value ] { "," [ value ] } ")"
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +73,8 @@ static int by_text(const void *a, const void *b)
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-static int set_values(struct arena *a, struct selector_term *t, const struct str *values, uint32_t count)
+static int set_values(struct arena *a, struct selector_term *t, const struct str *values,
+                      uint32_t count)
 {
     struct str *copy = arena_alloc(a, count * sizeof(*copy) + 1);
     if (!copy)
@@ -102,7 +103,8 @@ static int check_term(struct arena *a, struct selector_term *t, struct err *err)
                            STR_ARG(t->key), (int)(t->values[i].n < 80 ? t->values[i].n : 80),
                            t->values[i].p, wrong);
     }
-    if ((t->op == SELECTOR_GREATER || t->op == SELECTOR_LESS) && str_to_i64(t->values[0], &t->bound))
+    if ((t->op == SELECTOR_GREATER || t->op == SELECTOR_LESS) &&
+        str_to_i64(t->values[0], &t->bound))
         return err_set(err, E_BAD_REQUEST,
                        "values[0][" STR_FMT "]: Invalid value: \"" STR_FMT
                        "\": for 'Gt', 'Lt' operators, the value must be an integer",
@@ -137,8 +139,11 @@ static int parse_operator(struct parser *p, struct selector_term *t)
     static const struct {
         const char *text;
         enum selector_op op;
-    } operators[] = {{"=", SELECTOR_IN}, {"==", SELECTOR_IN}, {"!=", SELECTOR_NOT_IN},
-                     {">", SELECTOR_GREATER}, {"<", SELECTOR_LESS}};
+    } operators[] = {{"=", SELECTOR_IN},
+                     {"==", SELECTOR_IN},
+                     {"!=", SELECTOR_NOT_IN},
+                     {">", SELECTOR_GREATER},
+                     {"<", SELECTOR_LESS}};
     struct str token = take(p);
     if (str_is(token, "in") || str_is(token, "notin")) {
         t->op = str_is(token, "in") ? SELECTOR_IN : SELECTOR_NOT_IN;
@@ -179,7 +184,8 @@ static int parse_term(struct parser *p)
     return rc;
 }
 
-static int finish(struct arena *a, const struct selector_term *terms, uint32_t count, struct selector *ret)
+static int finish(struct arena *a, const struct selector_term *terms, uint32_t count,
+                  struct selector *ret)
 {
     struct selector_term *copy = arena_alloc(a, count * sizeof(*copy) + 1);
     if (!copy)
@@ -217,15 +223,18 @@ static int term_from_expression(struct arena *a, const struct json *e, struct se
     static const struct {
         const char *name;
         enum selector_op op;
-    } ops[] = {{"In", SELECTOR_IN},       {"NotIn", SELECTOR_NOT_IN},
-               {"Exists", SELECTOR_EXISTS}, {"DoesNotExist", SELECTOR_NOT_EXISTS}};
+    } ops[] = {{"In", SELECTOR_IN},
+               {"NotIn", SELECTOR_NOT_IN},
+               {"Exists", SELECTOR_EXISTS},
+               {"DoesNotExist", SELECTOR_NOT_EXISTS}};
     struct str op = json_str(json_get(e, "operator")), values[VALUES_MOST];
     uint32_t count = 0;
     size_t i = 0;
     while (i < 4 && !str_is(op, ops[i].name))
         i++;
     if (i == 4)
-        return err_set(err, E_INVALID, "\"" STR_FMT "\" is not a valid label selector operator", STR_ARG(op));
+        return err_set(err, E_INVALID, "\"" STR_FMT "\" is not a valid label selector operator",
+                       STR_ARG(op));
     *t = (struct selector_term){.key = json_str(json_get(e, "key")), .op = ops[i].op};
     for (const struct json *v = json_first(json_get(e, "values")); v; v = v->next) {
         if (count == VALUES_MOST)
@@ -233,11 +242,13 @@ static int term_from_expression(struct arena *a, const struct json *e, struct se
         values[count++] = json_str(v);
     }
     if ((t->op == SELECTOR_IN || t->op == SELECTOR_NOT_IN) && count == 0)
-        return err_set(err, E_INVALID, "values: Invalid value: []: for 'in', 'notin' operators, values set "
-                                       "can't be empty");
+        return err_set(err, E_INVALID,
+                       "values: Invalid value: []: for 'in', 'notin' operators, values set "
+                       "can't be empty");
     if ((t->op == SELECTOR_EXISTS || t->op == SELECTOR_NOT_EXISTS) && count > 0)
-        return err_set(err, E_INVALID, "values: Invalid value: values set must be empty for exists and does "
-                                       "not exist");
+        return err_set(err, E_INVALID,
+                       "values: Invalid value: values set must be empty for exists and does "
+                       "not exist");
     int rc = set_values(a, t, values, count);
     rc = rc ? rc : check_term(a, t, err);
     if (rc == -E_BAD_REQUEST && err)
@@ -263,7 +274,8 @@ static int terms_from_map(struct arena *a, const struct json *map, struct select
     return 0;
 }
 
-int selector_from_object(struct arena *a, const struct json *s, struct selector *ret, struct err *err)
+int selector_from_object(struct arena *a, const struct json *s, struct selector *ret,
+                         struct err *err)
 {
     struct selector_term terms[TERMS_MOST];
     uint32_t count = 0;
@@ -272,7 +284,8 @@ int selector_from_object(struct arena *a, const struct json *s, struct selector 
         return 0;
     }
     int rc = terms_from_map(a, json_get(s, "matchLabels"), terms, &count, err);
-    for (const struct json *e = json_first(json_get(s, "matchExpressions")); e && rc == 0; e = e->next) {
+    for (const struct json *e = json_first(json_get(s, "matchExpressions")); e && rc == 0;
+         e = e->next) {
         if (count == TERMS_MOST)
             return err_set(err, E_LIMIT, "more than %d requirements in a selector", TERMS_MOST);
         rc = term_from_expression(a, e, &terms[count++], err);
@@ -320,7 +333,8 @@ static bool term_holds(const struct selector_term *t, bool there, struct str val
 }
 
 bool selector_matches_by(const struct selector *s,
-                         bool (*get)(const void *ctx, struct str key, struct str *ret_value), const void *ctx)
+                         bool (*get)(const void *ctx, struct str key, struct str *ret_value),
+                         const void *ctx)
 {
     if (s->nothing)
         return false;
@@ -370,8 +384,8 @@ void selector_write(struct buf *out, const struct selector *s)
         else if (t->op == SELECTOR_IN || t->op == SELECTOR_NOT_IN)
             write_values(out, t, t->op == SELECTOR_IN ? "in" : "notin");
         else if (t->op == SELECTOR_GREATER || t->op == SELECTOR_LESS)
-            buf_printf(out, STR_FMT "%c%lld", STR_ARG(t->key), t->op == SELECTOR_GREATER ? '>' : '<',
-                       (long long)t->bound);
+            buf_printf(out, STR_FMT "%c%lld", STR_ARG(t->key),
+                       t->op == SELECTOR_GREATER ? '>' : '<', (long long)t->bound);
         else
             buf_append_str(out, t->key);
     }

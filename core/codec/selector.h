@@ -30,8 +30,10 @@ struct selector { /* all terms must hold; none: matches everything, unless `noth
     const struct selector_term *terms;
 };
 
-/* The text form: "a=b,c in (d, e),!f". Empty: everything. -E_BAD_REQUEST as upstream words it, -E_NOMEM. */
-int selector_parse(struct arena *a, struct str text, struct selector *ret, struct err *err) MUST_CHECK;
+/* The text form: "a=b,c in (d, e),!f". Empty: everything. -E_BAD_REQUEST as upstream words it,
+ * -E_NOMEM. */
+int selector_parse(struct arena *a, struct str text, struct selector *ret,
+                   struct err *err) MUST_CHECK;
 /* A metav1.LabelSelector. Absent or null: nothing; {}: everything. -E_INVALID, -E_NOMEM. */
 int selector_from_object(struct arena *a, const struct json *label_selector, struct selector *ret,
                          struct err *err) MUST_CHECK;
@@ -57,8 +59,9 @@ struct selector_fields {
 };
 int selector_fields_parse(struct arena *a, struct str text, struct selector_fields *ret,
                           struct err *err) MUST_CHECK;
-/* Compares by the value at each dotted path of the object: strings as they are, numbers and booleans
- * by their text, absent as "". Which fields a resource supports is the caller's to check. */
+/* Compares by the value at each dotted path of the object: strings as they are, numbers and
+ * booleans by their text, absent as "". Which fields a resource supports is the caller's to check.
+ */
 bool selector_fields_match(const struct selector_fields *f, const struct json *object);
 
 #endif

@@ -24,7 +24,8 @@ static int unescape(struct arena *a, struct str s, struct str *ret, struct err *
         char c = s.p[i];
         if (c == '\\') {
             if (++i == s.n || (s.p[i] != '\\' && s.p[i] != ',' && s.p[i] != '='))
-                return err_set(err, E_BAD_REQUEST, "invalid field selector: invalid escape sequence in \"%.*s\"",
+                return err_set(err, E_BAD_REQUEST,
+                               "invalid field selector: invalid escape sequence in \"%.*s\"",
                                (int)(s.n < 100 ? s.n : 100), s.p);
             c = s.p[i];
         } else if (c == '=' || c == ',') {
@@ -42,11 +43,13 @@ static int unescape(struct arena *a, struct str s, struct str *ret, struct err *
 static int parse_term(struct arena *a, struct str term, struct selector_field *ret, struct err *err)
 {
     size_t at = 0, width;
-    while (at < term.n && term.p[at] != '=' && !(term.p[at] == '!' && at + 1 < term.n && term.p[at + 1] == '='))
+    while (at < term.n && term.p[at] != '=' &&
+           !(term.p[at] == '!' && at + 1 < term.n && term.p[at + 1] == '='))
         at += term.p[at] == '\\' && at + 1 < term.n ? 2 : 1;
     if (at >= term.n)
         return err_set(err, E_BAD_REQUEST, "invalid selector: '%.*s'; can't understand '%.*s'",
-                       (int)(term.n < 100 ? term.n : 100), term.p, (int)(term.n < 100 ? term.n : 100), term.p);
+                       (int)(term.n < 100 ? term.n : 100), term.p,
+                       (int)(term.n < 100 ? term.n : 100), term.p);
     ret->equal = term.p[at] == '=';
     width = !ret->equal || (at + 1 < term.n && term.p[at + 1] == '=') ? 2 : 1;
     ret->field = arena_str(a, str_trim(str_make(term.p, at)));
@@ -55,7 +58,8 @@ static int parse_term(struct arena *a, struct str term, struct selector_field *r
     return unescape(a, str_make(term.p + at + width, term.n - at - width), &ret->value, err);
 }
 
-int selector_fields_parse(struct arena *a, struct str text, struct selector_fields *ret, struct err *err)
+int selector_fields_parse(struct arena *a, struct str text, struct selector_fields *ret,
+                          struct err *err)
 {
     struct selector_field terms[FIELDS_MOST];
     uint32_t count = 0;

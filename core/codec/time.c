@@ -11,7 +11,8 @@ static int64_t days_from_civil(int64_t y, int m, int d)
     int64_t era = (y >= 0 ? y : y - 399) / 400;
     int64_t year_of_era = y - era * 400;
     int64_t day_of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           719468;
 }
 
 static void civil_from_days(int64_t days, int64_t *y, int *m, int *d)
@@ -93,12 +94,13 @@ static int parse(struct str text, int64_t *ret_us)
     int minute = take(&p, end, ':') ? digits(&p, end, 2) : -1;
     int second = take(&p, end, ':') ? digits(&p, end, 2) : -1;
     int64_t us, zone;
-    if (year < 0 || month < 1 || month > 12 || day < 1 || day > month_days(year, month) || hour < 0 ||
-        hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
+    if (year < 0 || month < 1 || month > 12 || day < 1 || day > month_days(year, month) ||
+        hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
         return -E_SYNTAX;
     if (fraction(&p, end, &us) || offset(&p, end, &zone) || p != end)
         return -E_SYNTAX;
-    int64_t seconds = days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
+    int64_t seconds =
+        days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
     *ret_us = (seconds - zone) * 1000000 + us;
     return 0;
 }
@@ -107,7 +109,8 @@ int time_parse(struct str text, int64_t *ret_us, struct err *err)
 {
     if (parse(text, ret_us) == 0)
         return 0;
-    return err_set(err, E_SYNTAX, "parsing time \"%.*s\" as \"2006-01-02T15:04:05Z07:00\": cannot parse",
+    return err_set(err, E_SYNTAX,
+                   "parsing time \"%.*s\" as \"2006-01-02T15:04:05Z07:00\": cannot parse",
                    (int)(text.n < 100 ? text.n : 100), text.p ? text.p : "");
 }
 
@@ -155,8 +158,8 @@ int64_t time_text_ms(struct str text, int64_t otherwise)
 static const struct {
     char text[4];
     int64_t ns;
-} units[] = {{"ns", 1},         {"us", 1000},          {"\xc2\xb5s", 1000}, {"\xce\xbcs", 1000},
-             {"ms", 1000000},   {"s", 1000000000},     {"m", 60000000000},  {"h", 3600000000000}};
+} units[] = {{"ns", 1},       {"us", 1000},      {"\xc2\xb5s", 1000}, {"\xce\xbcs", 1000},
+             {"ms", 1000000}, {"s", 1000000000}, {"m", 60000000000},  {"h", 3600000000000}};
 
 static int64_t unit_of(struct str s)
 {
@@ -210,8 +213,8 @@ int duration_parse(struct str text, int64_t *ret_ns, struct err *err)
             rc = -E_LIMIT;
     }
     if (rc)
-        return err_set(err, -rc, "time: invalid duration \"%.*s\"", (int)(text.n < 100 ? text.n : 100),
-                       text.p ? text.p : "");
+        return err_set(err, -rc, "time: invalid duration \"%.*s\"",
+                       (int)(text.n < 100 ? text.n : 100), text.p ? text.p : "");
     *ret_ns = (int64_t)(minus ? -total : total);
     return 0;
 }
@@ -225,7 +228,8 @@ static int put_decimal(char *out, size_t size, uint64_t v, uint64_t unit, const 
         int width = 0;
         for (uint64_t u = unit; u > 1; u /= 10)
             width++;
-        int n = snprintf(fraction_text, sizeof(fraction_text), ".%0*llu", width, (unsigned long long)rest);
+        int n = snprintf(fraction_text, sizeof(fraction_text), ".%0*llu", width,
+                         (unsigned long long)rest);
         while (n > 0 && fraction_text[n - 1] == '0')
             fraction_text[--n] = '\0';
     }
@@ -244,8 +248,13 @@ void duration_format(int64_t ns, char out[TIME_TEXT])
         out[n++] = '-';
     if (v < 1000000000) {
         bool micro = v >= 1000, milli = v >= 1000000;
-        put_decimal(out + n, TIME_TEXT - n, v, milli ? 1000000 : micro ? 1000 : 1,
-                    milli ? "ms" : micro ? "\xc2\xb5s" : "ns");
+        put_decimal(out + n, TIME_TEXT - n, v,
+                    milli   ? 1000000
+                    : micro ? 1000
+                            : 1,
+                    milli   ? "ms"
+                    : micro ? "\xc2\xb5s"
+                            : "ns");
         return;
     }
     uint64_t hours = v / 3600000000000, minutes = v / 60000000000 % 60;

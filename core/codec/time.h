@@ -1,7 +1,7 @@
 /*
- * Times as Kubernetes writes them: RFC 3339. metav1.Time has whole seconds ("2026-11-23T11:48:09Z"),
- * metav1.MicroTime six decimals. Both are written in UTC. Values are Unix microseconds.
- * And metav1.Duration, which is Go's time.Duration text ("1h2m3.5s").
+ * Times as Kubernetes writes them: RFC 3339. metav1.Time has whole seconds
+ * ("2026-11-23T11:48:09Z"), metav1.MicroTime six decimals. Both are written in UTC. Values are Unix
+ * microseconds. And metav1.Duration, which is Go's time.Duration text ("1h2m3.5s").
  */
 #ifndef CODEC_TIME_H
 #define CODEC_TIME_H
@@ -10,14 +10,17 @@
 
 enum { TIME_TEXT = 40 };
 
-/* Years 0000 to 9999, any offset, any number of decimals (past six: cut). -E_SYNTAX, worded as Go's. */
+/* Years 0000 to 9999, any offset, any number of decimals (past six: cut). -E_SYNTAX, worded as
+ * Go's. */
 int time_parse(struct str text, int64_t *ret_us, struct err *err) MUST_CHECK;
 void time_format(int64_t us, char out[TIME_TEXT]);       /* whole seconds */
 void time_format_micro(int64_t us, char out[TIME_TEXT]); /* six decimals */
 /* Unix milliseconds of a text, or `otherwise` when it is empty or malformed. */
 int64_t time_text_ms(struct str text, int64_t otherwise);
 
-int duration_parse(struct str text, int64_t *ret_ns, struct err *err) MUST_CHECK; /* -E_SYNTAX, -E_LIMIT */
-void duration_format(int64_t ns, char out[TIME_TEXT]); /* as Go's String(): "0s", "1.5s", "1h0m0s" */
+int duration_parse(struct str text, int64_t *ret_ns,
+                   struct err *err) MUST_CHECK; /* -E_SYNTAX, -E_LIMIT */
+void duration_format(int64_t ns,
+                     char out[TIME_TEXT]); /* as Go's String(): "0s", "1.5s", "1h0m0s" */
 
 #endif

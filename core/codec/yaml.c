@@ -60,8 +60,8 @@ static int next_event(struct reader *r, yaml_event_t *event)
     if (r->parser.error == YAML_MEMORY_ERROR)
         return fail_memory(r);
     return fail(r, E_SYNTAX, r->parser.problem_mark, "%s%s%s",
-                r->parser.problem ? r->parser.problem : "malformed YAML", r->parser.context ? " " : "",
-                r->parser.context ? r->parser.context : "");
+                r->parser.problem ? r->parser.problem : "malformed YAML",
+                r->parser.context ? " " : "", r->parser.context ? r->parser.context : "");
 }
 
 static int count_node(struct reader *r, yaml_mark_t at, size_t text_bytes)
@@ -71,7 +71,8 @@ static int count_node(struct reader *r, yaml_mark_t at, size_t text_bytes)
     if (r->nodes > r->max_nodes)
         return fail(r, E_LIMIT, at, "more than %u values after aliases are expanded", r->max_nodes);
     if (r->text_bytes > LIMIT_BODY_BYTES)
-        return fail(r, E_LIMIT, at, "more than %d bytes of text after aliases are expanded", LIMIT_BODY_BYTES);
+        return fail(r, E_LIMIT, at, "more than %d bytes of text after aliases are expanded",
+                    LIMIT_BODY_BYTES);
     return 0;
 }
 
@@ -162,7 +163,8 @@ static int read_tagged(struct reader *r, const yaml_event_t *e, struct str text,
     bool plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     j->type = JSON_STRING;
     j->string = text;
-    if (tag && (cstr_eq(tag, YAML_STR_TAG) || cstr_eq(tag, "tag:yaml.org,2002:binary") || cstr_eq(tag, "!")))
+    if (tag && (cstr_eq(tag, YAML_STR_TAG) || cstr_eq(tag, "tag:yaml.org,2002:binary") ||
+                cstr_eq(tag, "!")))
         return 0;
     if ((tag || plain) && !yaml_resolve(text, j))
         return fail(r, E_SYNTAX, e->start_mark, "%.20s cannot be written as JSON", text.p);
@@ -171,7 +173,8 @@ static int read_tagged(struct reader *r, const yaml_event_t *e, struct str text,
                 (cstr_eq(tag, YAML_INT_TAG) && j->type == JSON_INT) ||
                 (cstr_eq(tag, YAML_FLOAT_TAG) && (j->type == JSON_INT || j->type == JSON_DOUBLE)) ||
                 (cstr_eq(tag, YAML_TIMESTAMP_TAG) && j->type == JSON_STRING);
-    return good ? 0 : fail(r, E_SYNTAX, e->start_mark, "cannot decode `%.40s` as a %.60s", text.p, tag);
+    return good ? 0
+                : fail(r, E_SYNTAX, e->start_mark, "cannot decode `%.40s` as a %.60s", text.p, tag);
 }
 
 static int read_scalar(struct reader *r, const yaml_event_t *e, struct json **ret)
@@ -220,11 +223,12 @@ static int key_text(struct reader *r, const struct json *key, yaml_mark_t at, st
     if (key->type == JSON_ARRAY || key->type == JSON_OBJECT)
         return fail(r, E_SYNTAX, at, "a mapping key must be a scalar");
     json_write(&b, key);
-    *ret = arena_str(r->arena, buf_str(&b));
+    *ret = b.failed ? (struct str){NULL, 0} : arena_str(r->arena, buf_str(&b));
     return ret->p ? 0 : fail_memory(r);
 }
 
-static int add_member(struct reader *r, struct json *map, struct str key, struct json *value, yaml_mark_t at)
+static int add_member(struct reader *r, struct json *map, struct str key, struct json *value,
+                      yaml_mark_t at)
 {
     if (json_get_str(map, key)) {
         if (!r->options.duplicate)
@@ -246,8 +250,10 @@ static int merge(struct reader *r, struct json *map, struct json *from, yaml_mar
         int rc = 0;
         for (struct json *e = json_first(from), *next; e && rc == 0; e = next) {
             next = e->next;
-            rc = e->type == JSON_OBJECT ? merge(r, map, e, at)
-                                        : fail(r, E_SYNTAX, at, "map merge requires map or sequence of maps as the value");
+            rc = e->type == JSON_OBJECT
+                     ? merge(r, map, e, at)
+                     : fail(r, E_SYNTAX, at,
+                            "map merge requires map or sequence of maps as the value");
         }
         return rc;
     }
@@ -330,9 +336,10 @@ static int read_node(struct reader *r, yaml_event_t *e, struct json **ret)
     bool scalar = e->type == YAML_SCALAR_EVENT;
     if (!scalar && e->type != YAML_SEQUENCE_START_EVENT && e->type != YAML_MAPPING_START_EVENT)
         return fail(r, E_SYNTAX, e->start_mark, "expected a value");
-    rc = open_anchor(r, scalar ? e->data.scalar.anchor
-                        : e->type == YAML_SEQUENCE_START_EVENT ? e->data.sequence_start.anchor
-                                                               : e->data.mapping_start.anchor,
+    rc = open_anchor(r,
+                     scalar                                 ? e->data.scalar.anchor
+                     : e->type == YAML_SEQUENCE_START_EVENT ? e->data.sequence_start.anchor
+                                                            : e->data.mapping_start.anchor,
                      e->start_mark, &slot);
     if (rc == 0)
         rc = scalar ? read_scalar(r, e, ret) : read_collection(r, e, ret);
@@ -351,8 +358,8 @@ static int read_stream(struct reader *r, struct json **ret)
         if (rc)
             return rc;
         bool end = e.type == YAML_STREAM_END_EVENT;
-        bool marker = end || e.type == YAML_STREAM_START_EVENT || e.type == YAML_DOCUMENT_START_EVENT ||
-                      e.type == YAML_DOCUMENT_END_EVENT;
+        bool marker = end || e.type == YAML_STREAM_START_EVENT ||
+                      e.type == YAML_DOCUMENT_START_EVENT || e.type == YAML_DOCUMENT_END_EVENT;
         if (!marker && root)
             rc = fail(r, E_SYNTAX, e.start_mark, "only one document is expected");
         else if (!marker)
@@ -369,8 +376,8 @@ static int read_stream(struct reader *r, struct json **ret)
     return *ret ? 0 : fail_memory(r);
 }
 
-int yaml_parse(struct arena *a, struct str text, const struct json_options *options, struct json **ret_root,
-               struct yaml_marks *marks, struct err *err)
+int yaml_parse(struct arena *a, struct str text, const struct json_options *options,
+               struct json **ret_root, struct yaml_marks *marks, struct err *err)
 {
     struct reader r = {.arena = a, .marks = marks, .err = err};
     struct json *root = NULL;

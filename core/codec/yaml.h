@@ -20,7 +20,8 @@ struct yaml_marks { /* in the arena; at most 10,000 are kept */
     struct yaml_mark *list;
     size_t count, room;
 };
-const struct yaml_mark *yaml_mark_of(const struct yaml_marks *marks, const struct json *node); /* or NULL */
+const struct yaml_mark *yaml_mark_of(const struct yaml_marks *marks,
+                                     const struct json *node); /* or NULL */
 
 /* options as for json_parse (NULL: a duplicate key is an error); marks may be NULL. An empty
  * document is null. -E_SYNTAX, -E_LIMIT, -E_NOMEM; messages name line and column. */

@@ -107,8 +107,9 @@ static bool is_float(const char *p)
 
 static bool is_special_float(struct str s)
 {
-    static const char *const words[] = {".nan",  ".NaN",  ".NAN",  ".inf",  ".Inf",  ".INF", "+.inf",
-                                        "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", NULL};
+    static const char *const words[] = {".nan",  ".NaN",  ".NAN",  ".inf",  ".Inf",
+                                        ".INF",  "+.inf", "+.Inf", "+.INF", "-.inf",
+                                        "-.Inf", "-.INF", NULL};
     return one_of(s, words);
 }
 

@@ -31,7 +31,8 @@ static bool is_plain(struct str s)
 /* Characters that JSON lets stand but YAML folds as line breaks or calls not printable. */
 static unsigned must_escape(const char *s, size_t n)
 {
-    unsigned char a = (unsigned char)s[0], b = (unsigned char)s[1], c = n > 2 ? (unsigned char)s[2] : 0;
+    unsigned char a = (unsigned char)s[0], b = (unsigned char)s[1],
+                  c = n > 2 ? (unsigned char)s[2] : 0;
     if (n == 2 && a == 0xc2 && b < 0xa0)
         return b;
     if (n == 3 && a == 0xef && b == 0xbb && c == 0xbf)

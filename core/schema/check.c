@@ -68,7 +68,7 @@ const char *schema_problems_text(struct arena *a, const struct schema_problems *
         buf_puts(&b, one == p->first ? "strict decoding error: " : ", ");
         buf_puts(&b, one->text);
     }
-    return arena_strdup(a, buf_cstr(&b));
+    return b.failed ? NULL : arena_strdup(a, buf_cstr(&b));
 }
 
 /* With indexes "spec.containers[0].foo"; without, and without map keys, as type errors have it. */
@@ -91,23 +91,28 @@ static size_t write_path(const struct frame *f, bool full, char *out, size_t siz
 
 static const char *go_shape(const struct schema_field *f)
 {
-    static const char names[][24] = {
-        [SCHEMA_STRING] = "string",      [SCHEMA_BYTES] = "[]uint8",
-        [SCHEMA_INT32] = "int32",        [SCHEMA_INT64] = "int64",
-        [SCHEMA_BOOL] = "bool",          [SCHEMA_DOUBLE] = "float64",
-        [SCHEMA_INT_OR_STRING] = "intstr.IntOrString", [SCHEMA_QUANTITY] = "resource.Quantity",
-        [SCHEMA_TIME] = "v1.Time",       [SCHEMA_MICRO_TIME] = "v1.MicroTime",
-        [SCHEMA_ANY] = "interface {}",   [SCHEMA_OBJECT] = "map[string]interface {}"};
+    static const char names[][24] = {[SCHEMA_STRING] = "string",
+                                     [SCHEMA_BYTES] = "[]uint8",
+                                     [SCHEMA_INT32] = "int32",
+                                     [SCHEMA_INT64] = "int64",
+                                     [SCHEMA_BOOL] = "bool",
+                                     [SCHEMA_DOUBLE] = "float64",
+                                     [SCHEMA_INT_OR_STRING] = "intstr.IntOrString",
+                                     [SCHEMA_QUANTITY] = "resource.Quantity",
+                                     [SCHEMA_TIME] = "v1.Time",
+                                     [SCHEMA_MICRO_TIME] = "v1.MicroTime",
+                                     [SCHEMA_ANY] = "interface {}",
+                                     [SCHEMA_OBJECT] = "map[string]interface {}"};
     const struct schema_type *t = schema_field_type(f);
     return f->shape == SCHEMA_STRUCT && t ? schema_type_go_name(t) : names[f->shape];
 }
 
 static void describe(const struct json *j, char *out, size_t size)
 {
-    static const char names[][8] = {[JSON_NULL] = "null",     [JSON_BOOL] = "bool",
-                                    [JSON_INT] = "number",    [JSON_DOUBLE] = "number",
-                                    [JSON_STRING] = "string", [JSON_ARRAY] = "array",
-                                    [JSON_OBJECT] = "object"};
+    static const char names[][8] = {
+        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",     [JSON_INT] = "number",
+        [JSON_DOUBLE] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
+        [JSON_OBJECT] = "object"};
     if (j->type == JSON_INT || j->type == JSON_DOUBLE) {
         CLEANUP_BUF struct buf b;
         buf_init(&b, 1024);
@@ -121,7 +126,9 @@ static void describe(const struct json *j, char *out, size_t size)
 /* A value of the wrong JSON type, or a number that does not fit (then the number is named). */
 static int fail_type(struct check *c, const struct where *w, const struct json *j, bool container)
 {
-    static const char wraps[][16] = {[SCHEMA_ONE] = "", [SCHEMA_ARRAY] = "[]", [SCHEMA_MAP] = "map[string]",
+    static const char wraps[][16] = {[SCHEMA_ONE] = "",
+                                     [SCHEMA_ARRAY] = "[]",
+                                     [SCHEMA_MAP] = "map[string]",
                                      [SCHEMA_MAP_OF_ARRAY] = "map[string][]"};
     char path[PATH_MOST], what[64];
     bool integer = w->field->shape == SCHEMA_INT32 || w->field->shape == SCHEMA_INT64;
@@ -129,8 +136,9 @@ static int fail_type(struct check *c, const struct where *w, const struct json *
     if (!integer && (j->type == JSON_INT || j->type == JSON_DOUBLE))
         snprintf(what, sizeof(what), "number");
     write_path(w->frame, false, path, sizeof(path));
-    return err_set(c->err, E_BAD_REQUEST, "json: cannot unmarshal %s into Go struct field %s.%s of type %s%s",
-                   what, schema_type_short_name(w->holder), path, container ? wraps[w->field->wrap] : "",
+    return err_set(c->err, E_BAD_REQUEST,
+                   "json: cannot unmarshal %s into Go struct field %s.%s of type %s%s", what,
+                   schema_type_short_name(w->holder), path, container ? wraps[w->field->wrap] : "",
                    go_shape(w->field));
 }
 
@@ -159,6 +167,8 @@ static int check_quantity(struct check *c, const struct where *w, struct json *j
     struct str s = json_str(j);
     if (j->type == JSON_INT || j->type == JSON_DOUBLE) {
         json_write(&b, j);
+        if (b.failed)
+            return fail_memory(c);
         s = buf_str(&b);
     } else if (j->type != JSON_STRING) {
         return fail_type(c, w, j, false);
@@ -372,10 +382,12 @@ static int on_unknown(struct check *c, const struct frame *frame, struct str key
     if (c->mode == SCHEMA_IGNORE || !c->problems)
         return 0;
     write_path(&own, true, path, sizeof(path));
-    return schema_problem_add(c->arena, c->problems, "unknown field \"%s\"", path) ? 0 : fail_memory(c);
+    return schema_problem_add(c->arena, c->problems, "unknown field \"%s\"", path) ? 0
+                                                                                   : fail_memory(c);
 }
 
-/* Absent fields that Go's encoder writes all the same: struct values, and plain ones without omitempty. */
+/* Absent fields that Go's encoder writes all the same: struct values, and plain ones without
+ * omitempty. */
 static int add_kept(struct check *c, const struct schema_type *type, struct json *object,
                     const struct frame *frame)
 {
@@ -437,8 +449,8 @@ int schema_check(struct arena *a, const struct schema_type *type, struct json *o
     char what[64];
     if (!json_is(object, JSON_OBJECT)) {
         describe(object ? object : &(struct json){.type = JSON_NULL}, what, sizeof(what));
-        return err_set(err, E_BAD_REQUEST, "json: cannot unmarshal %s into Go value of type %s", what,
-                       schema_type_go_name(type));
+        return err_set(err, E_BAD_REQUEST, "json: cannot unmarshal %s into Go value of type %s",
+                       what, schema_type_go_name(type));
     }
     int rc = check_struct(&c, type, object, NULL);
     if (rc)

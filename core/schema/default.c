@@ -1,4 +1,5 @@
-/* Defaults that the table publishes. Those that depend on other fields belong to each kind's own file. */
+/* Defaults that the table publishes. Those that depend on other fields belong to each kind's own
+ * file. */
 #include "schema/schema_int.h"
 
 static int default_struct(struct arena *a, const struct schema_type *type, struct json *object);

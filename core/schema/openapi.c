@@ -20,7 +20,8 @@ static void put_member(void *ctx, const char *name, const struct json *value)
     json_write(m->out, value);
 }
 
-static int put_schemas(struct arena *a, struct buf *out, const uint8_t *marks, enum openapi_form form)
+static int put_schemas(struct arena *a, struct buf *out, const uint8_t *marks,
+                       enum openapi_form form)
 {
     struct member_list m = {out, false};
     for (size_t i = 0; i < schema_type_count(); i++) {
@@ -43,7 +44,8 @@ int openapi_v3(struct str group, struct str version, struct buf *out)
     if (!marks)
         return -E_NOMEM;
     arena_init(&a, PIECE_BYTES);
-    buf_puts(out, "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.35.0\"},\"paths\":{");
+    buf_puts(out, "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.35."
+                  "0\"},\"paths\":{");
     int rc = openapi_paths(&a, group, version, OPENAPI_V3, put_member, &paths);
     if (rc == 0) {
         buf_puts(out, "},\"components\":{\"schemas\":{");
@@ -70,7 +72,8 @@ int openapi_v2_json(struct buf *out)
     struct arena a;
     struct member_list paths = {out, false};
     arena_init(&a, PIECE_BYTES);
-    buf_puts(out, "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.35.0\"},\"paths\":{");
+    buf_puts(out, "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.35.0\"}"
+                  ",\"paths\":{");
     int rc = all_paths(&a, put_member, &paths);
     buf_puts(out, "},\"definitions\":{");
     rc = rc ? rc : put_schemas(&a, out, NULL, OPENAPI_V2);

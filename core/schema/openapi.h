@@ -18,7 +18,8 @@ int openapi_v3(struct str group, struct str version, struct buf *out) MUST_CHECK
 int openapi_v2_json(struct buf *out) MUST_CHECK;
 int openapi_v2_protobuf(struct buf *out) MUST_CHECK;
 
-/* Our own short text for a type by its short name (field "") or a field; empty when there is none. */
+/* Our own short text for a type by its short name (field "") or a field; empty when there is none.
+ */
 struct str openapi_description(const char *type, const char *field);
 
 #endif

@@ -1,4 +1,5 @@
-/* Pieces of the documents as small trees: made one at a time in an arena and written out at once. */
+/* Pieces of the documents as small trees: made one at a time in an arena and written out at once.
+ */
 #ifndef SCHEMA_OPENAPI_INT_H
 #define SCHEMA_OPENAPI_INT_H
 
@@ -6,12 +7,14 @@
 
 enum openapi_form { OPENAPI_V2, OPENAPI_V3 };
 
-/* A reference to a type, or its schema. Trees may lack parts once the arena has failed: look there. */
+/* A reference to a type, or its schema. Trees may lack parts once the arena has failed: look there.
+ */
 struct json *openapi_ref(struct arena *a, const struct schema_type *t, enum openapi_form form);
 struct json *openapi_schema(struct arena *a, const struct schema_type *t, enum openapi_form form);
 struct json *openapi_gvk(struct arena *a, const char *group, const char *version, const char *kind);
 
-/* Calls each() for each path of a group version with its item; the arena is cleared after each call. */
+/* Calls each() for each path of a group version with its item; the arena is cleared after each
+ * call. */
 typedef void openapi_each(void *ctx, const char *path, const struct json *item);
 int openapi_paths(struct arena *a, struct str group, struct str version, enum openapi_form form,
                   openapi_each *each, void *ctx) MUST_CHECK;

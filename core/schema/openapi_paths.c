@@ -44,7 +44,8 @@ static const struct {
 } query_parameters[] = {
     {"allowWatchBookmarks", "boolean", SCHEMA_LIST},
     {"continue", "string", SCHEMA_LIST | SCHEMA_DELETECOLLECTION},
-    {"dryRun", "string", SCHEMA_CREATE | SCHEMA_UPDATE | SCHEMA_PATCH | SCHEMA_DELETE | SCHEMA_DELETECOLLECTION},
+    {"dryRun", "string",
+     SCHEMA_CREATE | SCHEMA_UPDATE | SCHEMA_PATCH | SCHEMA_DELETE | SCHEMA_DELETECOLLECTION},
     {"fieldManager", "string", SCHEMA_CREATE | SCHEMA_UPDATE | SCHEMA_PATCH},
     {"fieldSelector", "string", SCHEMA_LIST | SCHEMA_DELETECOLLECTION},
     {"fieldValidation", "string", SCHEMA_CREATE | SCHEMA_UPDATE | SCHEMA_PATCH},
@@ -62,7 +63,8 @@ static const struct {
 };
 
 static const char json_media[] = "application/json";
-static const char *const patch_media[] = {"application/json-patch+json", "application/merge-patch+json",
+static const char *const patch_media[] = {"application/json-patch+json",
+                                          "application/merge-patch+json",
                                           "application/strategic-merge-patch+json"};
 
 static struct json *parameter(struct writer *w, const char *name, const char *in, const char *type)
@@ -98,7 +100,8 @@ static const struct schema_type *meta_type(const char *name)
 
 static const struct schema_type *list_type(const struct schema_resource *r)
 {
-    return schema_type_of_kind(str_of(schema_resource_kind_group(r)), str_of(schema_resource_kind_version(r)),
+    return schema_type_of_kind(str_of(schema_resource_kind_group(r)),
+                               str_of(schema_resource_kind_version(r)),
                                str_of(schema_resource_list_kind(r)));
 }
 
@@ -133,7 +136,8 @@ static void set_body_v3(struct writer *w, struct json *op, const struct action *
     }
 }
 
-static void set_body_v2(struct writer *w, struct json *op, struct json *parameters, const struct action *act)
+static void set_body_v2(struct writer *w, struct json *op, struct json *parameters,
+                        const struct action *act)
 {
     struct arena *a = w->arena;
     struct json *body = json_new(a, JSON_OBJECT), *media;
@@ -146,7 +150,8 @@ static void set_body_v2(struct writer *w, struct json *op, struct json *paramete
     json_append(a, parameters, body);
     media = json_set(a, op, "consumes", json_new(a, JSON_ARRAY));
     for (size_t i = 0; i < count; i++)
-        json_append(a, media, json_new_cstr(a, act->needs == SCHEMA_PATCH ? patch_media[i] : json_media));
+        json_append(a, media,
+                    json_new_cstr(a, act->needs == SCHEMA_PATCH ? patch_media[i] : json_media));
 }
 
 static void set_answers(struct writer *w, struct json *op, const struct action *act)
@@ -183,7 +188,8 @@ static void group_name(const char *group, char *out, size_t size)
     out[n] = '\0';
 }
 
-static void set_identity(struct writer *w, struct json *op, const struct action *act, bool all_namespaces)
+static void set_identity(struct writer *w, struct json *op, const struct action *act,
+                         bool all_namespaces)
 {
     const struct schema_resource *r = w->resource;
     struct arena *a = w->arena;
@@ -192,10 +198,11 @@ static void set_identity(struct writer *w, struct json *op, const struct action 
     group_name(schema_resource_version(r), version, sizeof(version));
     snprintf(sub, sizeof(sub), "%s", schema_resource_subresource(r));
     sub[0] = (char)toupper((unsigned char)sub[0]);
-    const char *id = arena_printf(a, "%s%s%s%s%s%s%s", act->name, group, version,
-                                  schema_resource_namespaced(r) && !all_namespaces ? "Namespaced" : "",
-                                  *sub ? schema_resource_plural(r) : schema_resource_kind(r), sub,
-                                  all_namespaces ? "ForAllNamespaces" : "");
+    const char *id =
+        arena_printf(a, "%s%s%s%s%s%s%s", act->name, group, version,
+                     schema_resource_namespaced(r) && !all_namespaces ? "Namespaced" : "",
+                     *sub ? schema_resource_plural(r) : schema_resource_kind(r), sub,
+                     all_namespaces ? "ForAllNamespaces" : "");
     json_set_cstr(a, op, "operationId", id ? id : "");
     json_set_cstr(a, op, "x-kubernetes-action", act->verb);
     json_set(a, op, "x-kubernetes-group-version-kind",
@@ -210,7 +217,8 @@ static struct json *operation(struct writer *w, const struct action *act, bool a
     set_identity(w, op, act, all_namespaces);
     for (size_t i = 0; i < sizeof(query_parameters) / sizeof(query_parameters[0]); i++)
         if (query_parameters[i].verbs & act->needs)
-            json_append(a, parameters, parameter(w, query_parameters[i].name, "query", query_parameters[i].type));
+            json_append(a, parameters,
+                        parameter(w, query_parameters[i].name, "query", query_parameters[i].type));
     if (act->body && w->form == OPENAPI_V3)
         set_body_v3(w, op, act);
     else if (act->body)
@@ -222,8 +230,8 @@ static struct json *operation(struct writer *w, const struct action *act, bool a
 }
 
 /* One path with what the resource's verbs allow; nothing when that is nothing. */
-static void write_path(struct writer *w, const char *path, const struct action *actions, size_t count,
-                       unsigned verbs, bool all_namespaces)
+static void write_path(struct writer *w, const char *path, const struct action *actions,
+                       size_t count, unsigned verbs, bool all_namespaces)
 {
     struct arena *a = w->arena;
     struct json *item = json_new(a, JSON_OBJECT), *parameters = json_new(a, JSON_ARRAY);
@@ -263,10 +271,11 @@ static void write_resource(struct writer *w, const char *prefix)
         write_path(w, path, collection_actions, 1, verbs, true);
         next_path(w);
     }
-    int n = snprintf(path, sizeof(path), "%s/%s%s", prefix, namespaced ? "namespaces/{namespace}/" : "", plural);
+    int n = snprintf(path, sizeof(path), "%s/%s%s", prefix,
+                     namespaced ? "namespaces/{namespace}/" : "", plural);
     if (!*sub) {
-        write_path(w, path, collection_actions, sizeof(collection_actions) / sizeof(collection_actions[0]), verbs,
-                   false);
+        write_path(w, path, collection_actions,
+                   sizeof(collection_actions) / sizeof(collection_actions[0]), verbs, false);
         next_path(w);
         verbs &= ~(unsigned)SCHEMA_CREATE;
     }
@@ -281,8 +290,8 @@ int openapi_paths(struct arena *a, struct str group, struct str version, enum op
     struct writer w = {a, form, NULL, each, ctx};
     char prefix[120];
     bool found = false;
-    snprintf(prefix, sizeof(prefix), "%s" STR_FMT "%s" STR_FMT, group.n ? "/apis/" : "/api", STR_ARG(group), "/",
-             STR_ARG(version));
+    snprintf(prefix, sizeof(prefix), "%s" STR_FMT "%s" STR_FMT, group.n ? "/apis/" : "/api",
+             STR_ARG(group), "/", STR_ARG(version));
     for (size_t i = 0; i < schema_resource_count(); i++) {
         w.resource = schema_resource_at(i);
         if (!str_is(group, schema_resource_group(w.resource)) ||
@@ -300,7 +309,8 @@ void openapi_mark_group(struct str group, struct str version, uint8_t *marks)
 {
     for (size_t i = 0; i < schema_resource_count(); i++) {
         const struct schema_resource *r = schema_resource_at(i);
-        if (!str_is(group, schema_resource_group(r)) || !str_is(version, schema_resource_version(r)))
+        if (!str_is(group, schema_resource_group(r)) ||
+            !str_is(version, schema_resource_version(r)))
             continue;
         openapi_mark(schema_resource_type(r), marks);
         if (schema_resource_verbs(r) & SCHEMA_LIST)

@@ -1,7 +1,7 @@
 /*
  * gnostic's openapi.v2 messages (OpenAPIv2.proto of google/gnostic-models) from the trees of a
- * swagger document. Field numbers stand beside their JSON names in the tables below; nested messages
- * are written into a buffer of their own first, as protobuf wants their length in front.
+ * swagger document. Field numbers stand beside their JSON names in the tables below; nested
+ * messages are written into a buffer of their own first, as protobuf wants their length in front.
  */
 #include "schema/openapi_int.h"
 

@@ -16,8 +16,9 @@ struct json *openapi_gvk(struct arena *a, const char *group, const char *version
 struct json *openapi_ref(struct arena *a, const struct schema_type *t, enum openapi_form form)
 {
     struct json *j = json_new(a, JSON_OBJECT);
-    const char *text = arena_printf(a, "%s%s", form == OPENAPI_V3 ? "#/components/schemas/" : "#/definitions/",
-                                    schema_type_name(t));
+    const char *text =
+        arena_printf(a, "%s%s", form == OPENAPI_V3 ? "#/components/schemas/" : "#/definitions/",
+                     schema_type_name(t));
     if (text)
         json_set_cstr(a, j, "$ref", text);
     return j;
@@ -32,7 +33,8 @@ static struct json *typed(struct arena *a, const char *type, const char *format)
     return j;
 }
 
-static struct json *one_of(struct arena *a, const char *format, const char *first, const char *second)
+static struct json *one_of(struct arena *a, const char *format, const char *first,
+                           const char *second)
 {
     struct json *j = json_new(a, JSON_OBJECT), *list = json_new(a, JSON_ARRAY);
     if (*format)
@@ -73,14 +75,16 @@ static struct json *plain(struct arena *a, enum schema_shape shape, enum openapi
     }
 }
 
-static struct json *wrapped(struct arena *a, const char *type, const char *member, struct json *inner)
+static struct json *wrapped(struct arena *a, const char *type, const char *member,
+                            struct json *inner)
 {
     struct json *j = typed(a, type, "");
     json_set(a, j, member, inner);
     return j;
 }
 
-static struct json *field_value(struct arena *a, const struct schema_field *f, enum openapi_form form)
+static struct json *field_value(struct arena *a, const struct schema_field *f,
+                                enum openapi_form form)
 {
     const struct schema_type *t = schema_field_type(f);
     struct json *inner = t ? openapi_ref(a, t, form) : plain(a, f->shape, form);
@@ -96,7 +100,8 @@ static struct json *field_value(struct arena *a, const struct schema_field *f, e
     }
 }
 
-static void set_list(struct arena *a, struct json *j, const char *name, const char *joined, char between)
+static void set_list(struct arena *a, struct json *j, const char *name, const char *joined,
+                     char between)
 {
     struct json *list = json_set(a, j, name, json_new(a, JSON_ARRAY));
     struct str rest = str_of(joined), part;
@@ -106,7 +111,8 @@ static void set_list(struct arena *a, struct json *j, const char *name, const ch
 
 static void set_merge_rules(struct arena *a, struct json *j, const struct schema_field *f)
 {
-    static const char lists[][8] = {"", "atomic", "set", "map"}, maps[][12] = {"", "atomic", "granular"};
+    static const char lists[][8] = {"", "atomic", "set", "map"},
+                      maps[][12] = {"", "atomic", "granular"};
     char strategy[40];
     if (f->keys)
         set_list(a, j, "x-kubernetes-list-map-keys", schema_field_list_keys(f), '+');
@@ -117,16 +123,18 @@ static void set_merge_rules(struct arena *a, struct json *j, const struct schema
     if (f->patch_key)
         json_set_cstr(a, j, "x-kubernetes-patch-merge-key", schema_field_patch_key(f));
     if (f->patch) {
-        snprintf(strategy, sizeof(strategy), "%s%s%s%s", f->patch & SCHEMA_PATCH_MERGE ? "merge" : "",
-                 f->patch & SCHEMA_PATCH_REPLACE ? "replace" : "",
-                 (f->patch & SCHEMA_PATCH_RETAIN_KEYS) && (f->patch & ~SCHEMA_PATCH_RETAIN_KEYS) ? "," : "",
-                 f->patch & SCHEMA_PATCH_RETAIN_KEYS ? "retainKeys" : "");
+        snprintf(
+            strategy, sizeof(strategy), "%s%s%s%s", f->patch & SCHEMA_PATCH_MERGE ? "merge" : "",
+            f->patch & SCHEMA_PATCH_REPLACE ? "replace" : "",
+            (f->patch & SCHEMA_PATCH_RETAIN_KEYS) && (f->patch & ~SCHEMA_PATCH_RETAIN_KEYS) ? ","
+                                                                                            : "",
+            f->patch & SCHEMA_PATCH_RETAIN_KEYS ? "retainKeys" : "");
         json_set_cstr(a, j, "x-kubernetes-patch-strategy", strategy);
     }
 }
 
-static struct json *property(struct arena *a, const struct schema_type *t, const struct schema_field *f,
-                             enum openapi_form form)
+static struct json *property(struct arena *a, const struct schema_type *t,
+                             const struct schema_field *f, enum openapi_form form)
 {
     struct str text = openapi_description(schema_type_short_name(t), schema_field_name(f));
     struct json *j = field_value(a, f, form), *preset = NULL;
@@ -159,13 +167,15 @@ struct json *openapi_schema(struct arena *a, const struct schema_type *t, enum o
 {
     struct str text = openapi_description(schema_type_short_name(t), "");
     bool is_struct = t->shape == SCHEMA_STRUCT;
-    struct json *j = is_struct ? json_new(a, JSON_OBJECT) : plain(a, t->shape, form), *required = NULL;
+    struct json *j = is_struct ? json_new(a, JSON_OBJECT) : plain(a, t->shape, form),
+                *required = NULL;
     if (text.n)
         json_set_str(a, j, "description", text);
     if (!is_struct)
         return j;
     json_set_cstr(a, j, "type", "object");
-    struct json *properties = t->field_count ? json_set(a, j, "properties", json_new(a, JSON_OBJECT)) : NULL;
+    struct json *properties =
+        t->field_count ? json_set(a, j, "properties", json_new(a, JSON_OBJECT)) : NULL;
     for (size_t i = 0; i < t->field_count; i++) {
         const struct schema_field *f = schema_type_field_at(t, i);
         json_set(a, properties, schema_field_name(f), property(a, t, f, form));

@@ -6,7 +6,7 @@
 #include "codec/time.h"
 #include "schema/printers_int.h"
 
-enum { CELL_MOST = 2000, LABELS_MOST = 256 };
+enum { CELL_MOST = 2000, LABELS_MOST = 256, TEXT_MOST = 4 * 1024 * 1024 };
 
 static const struct printers_kind fallback = {"", "", "Name|Age", NULL};
 
@@ -43,6 +43,13 @@ void printers_put(struct printers_row *row, const char *text)
 void printers_put_or(struct printers_row *row, const char *text, const char *when_empty)
 {
     printers_put(row, *text ? text : when_empty);
+}
+
+void printers_put_buf(struct printers_row *row, struct buf *text, const char *when_empty)
+{
+    printers_put_or(row, buf_cstr(text), when_empty);
+    if (text->failed)
+        row->arena->failed = true;
 }
 
 void printers_put_int(struct printers_row *row, int64_t value)
@@ -96,40 +103,42 @@ void printers_put_labels(struct printers_row *row, const struct json *map)
     const struct json *sorted[LABELS_MOST];
     size_t count = 0;
     CLEANUP_BUF struct buf b;
-    buf_init(&b, 64 * 1024);
+    buf_init(&b, TEXT_MOST);
     for (const struct json *m = json_first(map); m && count < LABELS_MOST; m = m->next)
         sorted[count++] = m;
     if (count)
         qsort(sorted, count, sizeof(sorted[0]), by_key);
     for (size_t i = 0; i < count; i++)
-        buf_printf(&b, "%s" STR_FMT "=%s", i ? "," : "", STR_ARG(sorted[i]->key), json_cstr(sorted[i]));
-    printers_put_or(row, buf_cstr(&b), "<none>");
+        buf_printf(&b, "%s" STR_FMT "=%s", i ? "," : "", STR_ARG(sorted[i]->key),
+                   json_cstr(sorted[i]));
+    printers_put_buf(row, &b, "<none>");
 }
 
-void printers_put_selector(struct printers_row *row, const struct json *selector, const char *when_empty)
+void printers_put_selector(struct printers_row *row, const struct json *selector,
+                           const char *when_empty)
 {
     struct selector s;
     CLEANUP_BUF struct buf b;
-    buf_init(&b, 64 * 1024);
+    buf_init(&b, TEXT_MOST);
     if (selector_from_object(row->arena, selector, &s, NULL)) {
         printers_put(row, "<invalid>");
         return;
     }
     selector_write(&b, &s);
-    printers_put_or(row, buf_cstr(&b), when_empty);
+    printers_put_buf(row, &b, when_empty);
 }
 
 void printers_put_joined(struct printers_row *row, const struct json *list, const char *member,
                          const char *when_empty)
 {
     CLEANUP_BUF struct buf b;
-    buf_init(&b, 64 * 1024);
+    buf_init(&b, TEXT_MOST);
     for (const struct json *e = json_first(list); e; e = e->next) {
         const char *text = json_cstr(*member ? json_get(e, member) : e);
         if (*text)
             buf_printf(&b, "%s%s", buf_len(&b) ? "," : "", text);
     }
-    printers_put_or(row, buf_cstr(&b), when_empty);
+    printers_put_buf(row, &b, when_empty);
 }
 
 void printers_put_containers(struct printers_row *row, const struct json *pod_spec)
@@ -141,14 +150,17 @@ void printers_put_containers(struct printers_row *row, const struct json *pod_sp
 
 void printers_put_access_modes(struct printers_row *row, const struct json *modes)
 {
-    static const char names[][2][20] = {{"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"},
-                                        {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"}};
+    static const char names[][2][20] = {{"ReadWriteOnce", "RWO"},
+                                        {"ReadOnlyMany", "ROX"},
+                                        {"ReadWriteMany", "RWX"},
+                                        {"ReadWriteOncePod", "RWOP"}};
     char text[40] = "";
     size_t n = 0;
     for (size_t i = 0; i < 4; i++)
         for (const struct json *m = json_first(modes); m; m = m->next)
             if (cstr_eq(json_cstr(m), names[i][0])) {
-                n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? "," : "", names[i][1]);
+                n +=
+                    (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? "," : "", names[i][1]);
                 break;
             }
     printers_put(row, text);
@@ -172,7 +184,8 @@ bool printers_condition_true(const struct json *object, const char *type)
     return cstr_eq(json_cstr(json_get(printers_condition(object, type), "status")), "True");
 }
 
-static const struct printers_kind *find_in(const struct printers_kind *list, const char *group, const char *plural)
+static const struct printers_kind *find_in(const struct printers_kind *list, const char *group,
+                                           const char *plural)
 {
     for (; list->plural; list++)
         if (cstr_eq(list->plural, plural) && cstr_eq(list->group, group))
@@ -183,7 +196,8 @@ static const struct printers_kind *find_in(const struct printers_kind *list, con
 /* A subresource that speaks its resource's kind (pods/status) has its columns too. */
 static const struct printers_kind *kind_of(const struct schema_resource *r)
 {
-    const struct printers_kind *const lists[] = {printers_workloads, printers_basics, printers_others};
+    const struct printers_kind *const lists[] = {printers_workloads, printers_basics,
+                                                 printers_others};
     const char *group = schema_resource_group(r), *plural = schema_resource_plural(r);
     if (cstr_eq(schema_resource_kind(r), "Scale")) {
         group = "autoscaling";
@@ -219,7 +233,8 @@ struct json *printers_columns(struct arena *a, const struct schema_resource *r)
     return a->failed ? NULL : columns;
 }
 
-static struct json *row_object(struct arena *a, const struct json *object, enum printers_include include)
+static struct json *row_object(struct arena *a, const struct json *object,
+                               enum printers_include include)
 {
     if (include == PRINTERS_OBJECT)
         return json_clone(a, object);
@@ -230,12 +245,13 @@ static struct json *row_object(struct arena *a, const struct json *object, enum 
     return partial;
 }
 
-struct json *printers_row(struct arena *a, const struct schema_resource *r, const struct json *object,
-                          const struct printers_options *options)
+struct json *printers_row(struct arena *a, const struct schema_resource *r,
+                          const struct json *object, const struct printers_options *options)
 {
     const struct printers_kind *kind = kind_of(r);
     struct json *j = json_new(a, JSON_OBJECT);
-    struct printers_row row = {a, json_set(a, j, "cells", json_new(a, JSON_ARRAY)), options->now_ms};
+    struct printers_row row = {a, json_set(a, j, "cells", json_new(a, JSON_ARRAY)),
+                               options->now_ms};
     if (kind->cells) {
         kind->cells(&row, object);
     } else {
@@ -247,10 +263,12 @@ struct json *printers_row(struct arena *a, const struct schema_resource *r, cons
     return a->failed ? NULL : j;
 }
 
-struct json *printers_table(struct arena *a, const struct schema_resource *r, const struct json *object_or_list,
+struct json *printers_table(struct arena *a, const struct schema_resource *r,
+                            const struct json *object_or_list,
                             const struct printers_options *options)
 {
-    const struct json *items = json_get(object_or_list, "items"), *from = json_get(object_or_list, "metadata");
+    const struct json *items = json_get(object_or_list, "items"),
+                      *from = json_get(object_or_list, "metadata");
     struct json *table = json_new(a, JSON_OBJECT);
     json_set_cstr(a, table, "kind", "Table");
     json_set_cstr(a, table, "apiVersion", "meta.k8s.io/v1");

@@ -1,11 +1,12 @@
-/* The core group besides pods: services and their endpoints, nodes, namespaces, configuration, events. */
-#include <stdio.h>
+/* The core group besides pods: services and their endpoints, nodes, namespaces, configuration,
+ * events. */
 #include <ctype.h>
+#include <stdio.h>
 
 #include "codec/time.h"
 #include "schema/printers_int.h"
 
-enum { LISTED_MOST = 3, TEXT_MOST = 8 * 1024 };
+enum { LISTED_MOST = 3, TEXT_MOST = 4 * 1024 * 1024 };
 
 static void name_age_cells(struct printers_row *row, const struct json *o)
 {
@@ -14,11 +15,12 @@ static void name_age_cells(struct printers_row *row, const struct json *o)
 }
 
 /* "a,b,c + 2 more..." of what was counted; b holds the first three. */
-static void put_listed(struct printers_row *row, struct buf *b, size_t count, const char *when_empty)
+static void put_listed(struct printers_row *row, struct buf *b, size_t count,
+                       const char *when_empty)
 {
     if (count > LISTED_MOST)
         buf_printf(b, " + %zu more...", count - LISTED_MOST);
-    printers_put_or(row, buf_cstr(b), when_empty);
+    printers_put_buf(row, b, when_empty);
 }
 
 /* ---- services ---- */
@@ -34,13 +36,15 @@ static void put_service_address(struct printers_row *row, const struct json *o)
         return;
     }
     if (cstr_eq(type, "LoadBalancer"))
-        for (const struct json *i = json_first(json_path(o, "status.loadBalancer.ingress")); i; i = i->next) {
+        for (const struct json *i = json_first(json_path(o, "status.loadBalancer.ingress")); i;
+             i = i->next) {
             const char *ip = json_cstr(json_get(i, "ip"));
-            buf_printf(&b, "%s%s", buf_len(&b) ? "," : "", *ip ? ip : json_cstr(json_get(i, "hostname")));
+            buf_printf(&b, "%s%s", buf_len(&b) ? "," : "",
+                       *ip ? ip : json_cstr(json_get(i, "hostname")));
         }
     for (const struct json *e = json_first(external); e; e = e->next)
         buf_printf(&b, "%s%s", buf_len(&b) ? "," : "", json_cstr(e));
-    printers_put_or(row, buf_cstr(&b), cstr_eq(type, "LoadBalancer") ? "<pending>" : "<none>");
+    printers_put_buf(row, &b, cstr_eq(type, "LoadBalancer") ? "<pending>" : "<none>");
 }
 
 static void service_cells(struct printers_row *row, const struct json *o)
@@ -54,12 +58,13 @@ static void service_cells(struct printers_row *row, const struct json *o)
     put_service_address(row, o);
     for (const struct json *p = json_first(json_path(o, "spec.ports")); p; p = p->next) {
         int node_port = (int)json_i64(json_get(p, "nodePort"), 0);
-        buf_printf(&ports, "%s%d", buf_len(&ports) ? "," : "", (int)json_i64(json_get(p, "port"), 0));
+        buf_printf(&ports, "%s%d", buf_len(&ports) ? "," : "",
+                   (int)json_i64(json_get(p, "port"), 0));
         if (node_port)
             buf_printf(&ports, ":%d", node_port);
         buf_printf(&ports, "/%s", json_cstr(json_get(p, "protocol")));
     }
-    printers_put_or(row, buf_cstr(&ports), "<none>");
+    printers_put_buf(row, &ports, "<none>");
     printers_put_created(row, o);
     printers_put_labels(row, json_path(o, "spec.selector"));
 }
@@ -76,7 +81,8 @@ static void endpoints_cells(struct printers_row *row, const struct json *o)
                 const char *ip = json_cstr(json_get(a, "ip"));
                 if (count++ >= LISTED_MOST)
                     continue;
-                buf_printf(&b, strchr(ip, ':') && port ? "%s[%s]" : "%s%s", count > 1 ? "," : "", ip);
+                buf_printf(&b, strchr(ip, ':') && port ? "%s[%s]" : "%s%s", count > 1 ? "," : "",
+                           ip);
                 if (port)
                     buf_printf(&b, ":%d", (int)json_i64(json_get(port, "port"), 0));
             }
@@ -130,7 +136,7 @@ static void put_roles(struct printers_row *row, const struct json *node)
         if (role.n)
             buf_printf(&b, "%s" STR_FMT, buf_len(&b) ? "," : "", STR_ARG(role));
     }
-    printers_put_or(row, buf_cstr(&b), "<none>");
+    printers_put_buf(row, &b, "<none>");
 }
 
 static void put_address(struct printers_row *row, const struct json *node, const char *type)
@@ -211,7 +217,7 @@ static void put_quota(struct printers_row *row, const struct json *o, bool limit
         buf_printf(&b, "%s" STR_FMT ": %s/%s", buf_len(&b) ? ", " : "", STR_ARG(h->key),
                    used ? json_cstr(used) : "0", json_cstr(h));
     }
-    printers_put(row, buf_cstr(&b));
+    printers_put_buf(row, &b, "");
 }
 
 static void resource_quota_cells(struct printers_row *row, const struct json *o)
@@ -227,7 +233,9 @@ static void component_status_cells(struct printers_row *row, const struct json *
     const struct json *c = json_first(json_get(o, "conditions"));
     const char *status = json_cstr(json_get(c, "status"));
     printers_put_name(row, o);
-    printers_put(row, cstr_eq(status, "True") ? "Healthy" : cstr_eq(status, "False") ? "Unhealthy" : "Unknown");
+    printers_put(row, cstr_eq(status, "True")    ? "Healthy"
+                      : cstr_eq(status, "False") ? "Unhealthy"
+                                                 : "Unknown");
     printers_put(row, json_cstr(json_get(c, "message")));
     printers_put(row, json_cstr(json_get(c, "error")));
 }
@@ -253,7 +261,8 @@ static void put_object(struct printers_row *row, const struct json *about)
 static void put_source(struct printers_row *row, const struct json *o)
 {
     const struct json *source = either(o, "source", "deprecatedSource");
-    const char *component = json_cstr(json_get(source, "component")), *host = json_cstr(json_get(source, "host"));
+    const char *component = json_cstr(json_get(source, "component")),
+               *host = json_cstr(json_get(source, "host"));
     if (!*component)
         component = json_cstr(either(o, "reportingComponent", "reportingController"));
     if (!*host)
@@ -289,15 +298,17 @@ static void event_cells(struct printers_row *row, const struct json *o)
     printers_put_name(row, o);
 }
 
-#define EVENT_COLUMNS                                                                              \
+#define EVENT_COLUMNS \
     "Last Seen|Type|Reason|Object|Subobject+|Source+|Message|First Seen+|#Count+|Name+"
 
 const struct printers_kind printers_basics[] = {
     {"", "services", "Name|Type|Cluster-IP|External-IP|Port(s)|Age|Selector+", service_cells},
     {"", "endpoints", "Name|Endpoints|Age", endpoints_cells},
-    {"discovery.k8s.io", "endpointslices", "Name|AddressType|Ports|Endpoints|Age", endpoint_slice_cells},
+    {"discovery.k8s.io", "endpointslices", "Name|AddressType|Ports|Endpoints|Age",
+     endpoint_slice_cells},
     {"", "nodes",
-     "Name|Status|Roles|Age|Version|Internal-IP+|External-IP+|OS-Image+|Kernel-Version+|Container-Runtime+",
+     "Name|Status|Roles|Age|Version|Internal-IP+|External-IP+|OS-Image+|Kernel-Version+|Container-"
+     "Runtime+",
      node_cells},
     {"", "namespaces", "Name|Status|Age", namespace_cells},
     {"", "configmaps", "Name|#Data|Age", config_map_cells},

@@ -19,21 +19,28 @@ struct printers_kind {
     void (*cells)(struct printers_row *row, const struct json *object);
 };
 
-extern const struct printers_kind printers_workloads[], printers_basics[], printers_others[]; /* end: NULL plural */
+extern const struct printers_kind printers_workloads[], printers_basics[],
+    printers_others[]; /* end: NULL plural */
 
 /* ---- cells ---- */
 void printers_put(struct printers_row *row, const char *text);
 void printers_put_or(struct printers_row *row, const char *text, const char *when_empty);
+/* Out of memory in the text makes the whole row fail. */
+void printers_put_buf(struct printers_row *row, struct buf *text, const char *when_empty);
 void printers_put_int(struct printers_row *row, int64_t value);
 void printers_putf(struct printers_row *row, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void printers_put_name(struct printers_row *row, const struct json *object);
 void printers_put_created(struct printers_row *row, const struct json *object); /* its age */
 void printers_put_since(struct printers_row *row, const struct json *time, const char *when_absent);
-void printers_put_labels(struct printers_row *row, const struct json *map); /* "a=b,c=d" or <none> */
+void printers_put_labels(struct printers_row *row,
+                         const struct json *map); /* "a=b,c=d" or <none> */
 /* A LabelSelector as text, or when_empty. */
-void printers_put_selector(struct printers_row *row, const struct json *selector, const char *when_empty);
-void printers_put_containers(struct printers_row *row, const struct json *pod_spec); /* two: names, images */
-/* member of each element ("" for the elements themselves), with ',' between; "when_empty" if none. */
+void printers_put_selector(struct printers_row *row, const struct json *selector,
+                           const char *when_empty);
+void printers_put_containers(struct printers_row *row,
+                             const struct json *pod_spec); /* two: names, images */
+/* member of each element ("" for the elements themselves), with ',' between; "when_empty" if none.
+ */
 void printers_put_joined(struct printers_row *row, const struct json *list, const char *member,
                          const char *when_empty);
 void printers_put_access_modes(struct printers_row *row, const struct json *modes);

@@ -4,7 +4,7 @@
 #include "codec/time.h"
 #include "schema/printers_int.h"
 
-enum { TEXT_MOST = 8 * 1024 };
+enum { TEXT_MOST = 4 * 1024 * 1024 };
 
 static void put_path(struct printers_row *row, const struct json *o, const char *path)
 {
@@ -36,7 +36,8 @@ static void volume_cells(struct printers_row *row, const struct json *o)
     if (json_absent(claim))
         printers_put(row, "");
     else
-        printers_putf(row, "%s/%s", json_cstr(json_get(claim, "namespace")), json_cstr(json_get(claim, "name")));
+        printers_putf(row, "%s/%s", json_cstr(json_get(claim, "namespace")),
+                      json_cstr(json_get(claim, "name")));
     put_path(row, o, "spec.storageClassName");
     printers_put_or(row, json_path_cstr(o, "spec.volumeAttributesClassName"), "<unset>");
     put_path(row, o, "status.reason");
@@ -61,8 +62,8 @@ static void claim_cells(struct printers_row *row, const struct json *o)
 static void storage_class_cells(struct printers_row *row, const struct json *o)
 {
     const char *reclaim = json_cstr(json_get(o, "reclaimPolicy"));
-    const struct json *is_default =
-        json_get(json_path(o, "metadata.annotations"), "storageclass.kubernetes.io/is-default-class");
+    const struct json *is_default = json_get(json_path(o, "metadata.annotations"),
+                                             "storageclass.kubernetes.io/is-default-class");
     printers_putf(row, "%s%s", json_path_cstr(o, "metadata.name"),
                   cstr_eq(json_cstr(is_default), "true") ? " (default)" : "");
     printers_put(row, json_cstr(json_get(o, "provisioner")));
@@ -124,14 +125,16 @@ static void ingress_cells(struct printers_row *row, const struct json *o)
     }
     if (hosts > 3)
         buf_printf(&h, " + %zu more...", hosts - 3);
-    for (const struct json *i = json_first(json_path(o, "status.loadBalancer.ingress")); i; i = i->next) {
+    for (const struct json *i = json_first(json_path(o, "status.loadBalancer.ingress")); i;
+         i = i->next) {
         const char *ip = json_cstr(json_get(i, "ip"));
-        buf_printf(&a, "%s%s", buf_len(&a) ? "," : "", *ip ? ip : json_cstr(json_get(i, "hostname")));
+        buf_printf(&a, "%s%s", buf_len(&a) ? "," : "",
+                   *ip ? ip : json_cstr(json_get(i, "hostname")));
     }
     printers_put_name(row, o);
     printers_put_or(row, json_path_cstr(o, "spec.ingressClassName"), "<none>");
-    printers_put_or(row, buf_cstr(&h), "*");
-    printers_put(row, buf_cstr(&a));
+    printers_put_buf(row, &h, "*");
+    printers_put_buf(row, &a, "");
     printers_put(row, json_count(json_path(o, "spec.tls")) ? "80, 443" : "80");
     printers_put_created(row, o);
 }
@@ -160,10 +163,11 @@ static void network_policy_cells(struct printers_row *row, const struct json *o)
 static void ip_address_cells(struct printers_row *row, const struct json *o)
 {
     const struct json *p = json_path(o, "spec.parentRef");
-    const char *group = json_cstr(json_get(p, "group")), *namespace = json_cstr(json_get(p, "namespace"));
+    const char *group = json_cstr(json_get(p, "group")),
+               *namespace = json_cstr(json_get(p, "namespace"));
     printers_put_name(row, o);
-    printers_putf(row, "%s%s%s/%s%s%s", json_cstr(json_get(p, "resource")), *group ? "." : "", group, namespace,
-                  *namespace ? "/" : "", json_cstr(json_get(p, "name")));
+    printers_putf(row, "%s%s%s/%s%s%s", json_cstr(json_get(p, "resource")), *group ? "." : "",
+                  group, namespace, *namespace ? "/" : "", json_cstr(json_get(p, "name")));
     printers_put_created(row, o);
 }
 
@@ -211,7 +215,8 @@ static void runtime_class_cells(struct printers_row *row, const struct json *o)
     printers_put_created(row, o);
 }
 
-/* One metric of an HPA's spec beside its current value. Resource metrics have both forms in full. */
+/* One metric of an HPA's spec beside its current value. Resource metrics have both forms in full.
+ */
 static void write_metric(struct buf *b, const struct json *metric, const struct json *current)
 {
     const char *name = json_path_cstr(metric, "resource.name");
@@ -229,7 +234,8 @@ static void write_metric(struct buf *b, const struct json *metric, const struct 
     }
     const char *value = json_path_cstr(current, "resource.current.averageValue");
     buf_printf(b, "%s/%s", *value ? value : "<unknown>",
-               *name ? json_path_cstr(metric, "resource.target.averageValue") : json_cstr(json_get(metric, "type")));
+               *name ? json_path_cstr(metric, "resource.target.averageValue")
+                     : json_cstr(json_get(metric, "type")));
 }
 
 static void put_targets(struct printers_row *row, const struct json *o)
@@ -255,7 +261,7 @@ static void put_targets(struct printers_row *row, const struct json *o)
     }
     if (at > 2)
         buf_printf(&b, " + %u more...", at - 2);
-    printers_put_or(row, buf_cstr(&b), "<none>");
+    printers_put_buf(row, &b, "<none>");
 }
 
 static void autoscaler_cells(struct printers_row *row, const struct json *o)
@@ -289,13 +295,14 @@ static void put_subjects(struct printers_row *row, const struct json *o, const c
             buf_printf(&b, "%s/", namespace);
         buf_puts(&b, json_cstr(json_get(s, "name")));
     }
-    printers_put(row, buf_cstr(&b));
+    printers_put_buf(row, &b, "");
 }
 
 static void binding_cells(struct printers_row *row, const struct json *o)
 {
     printers_put_name(row, o);
-    printers_putf(row, "%s/%s", json_path_cstr(o, "roleRef.kind"), json_path_cstr(o, "roleRef.name"));
+    printers_putf(row, "%s/%s", json_path_cstr(o, "roleRef.kind"),
+                  json_path_cstr(o, "roleRef.name"));
     printers_put_created(row, o);
     put_subjects(row, o, "User");
     put_subjects(row, o, "Group");
@@ -307,7 +314,8 @@ static void signing_request_cells(struct printers_row *row, const struct json *o
     const struct json *seconds = json_path(o, "spec.expirationSeconds");
     char age[16] = "<none>";
     bool approved = printers_condition(o, "Approved"), denied = printers_condition(o, "Denied");
-    bool failed = printers_condition(o, "Failed"), issued = *json_path_cstr(o, "status.certificate");
+    bool failed = printers_condition(o, "Failed"),
+         issued = *json_path_cstr(o, "status.certificate");
     if (!json_absent(seconds))
         printers_age(age, json_i64(seconds, 0) * 1000);
     printers_put_name(row, o);
@@ -315,8 +323,11 @@ static void signing_request_cells(struct printers_row *row, const struct json *o
     printers_put_or(row, json_path_cstr(o, "spec.signerName"), "<none>");
     put_path(row, o, "spec.username");
     printers_put(row, age);
-    printers_putf(row, "%s%s%s", denied ? "Denied" : approved ? "Approved" : "Pending", failed ? ",Failed" : "",
-                  issued ? ",Issued" : "");
+    printers_putf(row, "%s%s%s",
+                  denied     ? "Denied"
+                  : approved ? "Approved"
+                             : "Pending",
+                  failed ? ",Failed" : "", issued ? ",Issued" : "");
 }
 
 static void lease_cells(struct printers_row *row, const struct json *o)
@@ -343,7 +354,8 @@ static void admission_policy_cells(struct printers_row *row, const struct json *
     if (json_absent(kind))
         printers_put(row, "<unset>");
     else
-        printers_putf(row, "%s/%s", json_cstr(json_get(kind, "apiVersion")), json_cstr(json_get(kind, "kind")));
+        printers_putf(row, "%s/%s", json_cstr(json_get(kind, "apiVersion")),
+                      json_cstr(json_get(kind, "kind")));
     printers_put_created(row, o);
 }
 
@@ -355,19 +367,22 @@ static void admission_binding_cells(struct printers_row *row, const struct json 
     if (json_absent(json_path(o, "spec.paramRef")))
         printers_put(row, "<unset>");
     else
-        printers_putf(row, "%s/%s", *namespace ? namespace : "*", json_path_cstr(o, "spec.paramRef.name"));
+        printers_putf(row, "%s/%s", *namespace ? namespace : "*",
+                      json_path_cstr(o, "spec.paramRef.name"));
     printers_put_created(row, o);
 }
 
 static void api_service_cells(struct printers_row *row, const struct json *o)
 {
-    const struct json *service = json_path(o, "spec.service"), *c = printers_condition(o, "Available");
+    const struct json *service = json_path(o, "spec.service"),
+                      *c = printers_condition(o, "Available");
     const char *status = json_cstr(json_get(c, "status"));
     printers_put_name(row, o);
     if (json_absent(service))
         printers_put(row, "Local");
     else
-        printers_putf(row, "%s/%s", json_cstr(json_get(service, "namespace")), json_cstr(json_get(service, "name")));
+        printers_putf(row, "%s/%s", json_cstr(json_get(service, "namespace")),
+                      json_cstr(json_get(service, "name")));
     if (!c || cstr_eq(status, "True"))
         printers_put_or(row, status, "Unknown");
     else
@@ -426,20 +441,23 @@ static void resource_slice_cells(struct printers_row *row, const struct json *o)
     printers_put_created(row, o);
 }
 
-#define ADMISSION "admissionregistration.k8s.io"
-#define NETWORKING "networking.k8s.io"
-#define RBAC "rbac.authorization.k8s.io"
-#define STORAGE "storage.k8s.io"
+#define ADMISSION       "admissionregistration.k8s.io"
+#define NETWORKING      "networking.k8s.io"
+#define RBAC            "rbac.authorization.k8s.io"
+#define STORAGE         "storage.k8s.io"
 #define BINDING_COLUMNS "Name|Role|Age|Users+|Groups+|ServiceAccounts+"
 
 const struct printers_kind printers_others[] = {
     {"", "persistentvolumes",
-     "Name|Capacity|Access Modes|Reclaim Policy|Status|Claim|StorageClass|VolumeAttributesClass|Reason|Age|"
+     "Name|Capacity|Access Modes|Reclaim "
+     "Policy|Status|Claim|StorageClass|VolumeAttributesClass|Reason|Age|"
      "VolumeMode+",
      volume_cells},
     {"", "persistentvolumeclaims",
-     "Name|Status|Volume|Capacity|Access Modes|StorageClass|VolumeAttributesClass|Age|VolumeMode+", claim_cells},
-    {STORAGE, "storageclasses", "Name|Provisioner|ReclaimPolicy|VolumeBindingMode|AllowVolumeExpansion|Age",
+     "Name|Status|Volume|Capacity|Access Modes|StorageClass|VolumeAttributesClass|Age|VolumeMode+",
+     claim_cells},
+    {STORAGE, "storageclasses",
+     "Name|Provisioner|ReclaimPolicy|VolumeBindingMode|AllowVolumeExpansion|Age",
      storage_class_cells},
     {STORAGE, "volumeattachments", "Name|Attacher|PV|Node|Attached|Age", attachment_cells},
     {STORAGE, "csidrivers",
@@ -452,13 +470,13 @@ const struct printers_kind printers_others[] = {
     {NETWORKING, "networkpolicies", "Name|Pod-Selector|Age", network_policy_cells},
     {NETWORKING, "ipaddresses", "Name|ParentRef|Age", ip_address_cells},
     {NETWORKING, "servicecidrs", "Name|CIDRs|Age", service_cidr_cells},
-    {"policy", "poddisruptionbudgets", "Name|Min Available|Max Unavailable|#Allowed Disruptions|Age",
-     disruption_budget_cells},
+    {"policy", "poddisruptionbudgets",
+     "Name|Min Available|Max Unavailable|#Allowed Disruptions|Age", disruption_budget_cells},
     {"scheduling.k8s.io", "priorityclasses", "Name|#Value|Global-Default|Age|PreemptionPolicy",
      priority_class_cells},
     {"node.k8s.io", "runtimeclasses", "Name|Handler|Age", runtime_class_cells},
-    {"autoscaling", "horizontalpodautoscalers", "Name|Reference|Targets|MinPods|#MaxPods|#Replicas|Age",
-     autoscaler_cells},
+    {"autoscaling", "horizontalpodautoscalers",
+     "Name|Reference|Targets|MinPods|#MaxPods|#Replicas|Age", autoscaler_cells},
     {RBAC, "rolebindings", BINDING_COLUMNS, binding_cells},
     {RBAC, "clusterrolebindings", BINDING_COLUMNS, binding_cells},
     {RBAC, "roles", "Name|Created At", created_at_cells},
@@ -468,14 +486,17 @@ const struct printers_kind printers_others[] = {
     {"coordination.k8s.io", "leases", "Name|Holder|Age", lease_cells},
     {ADMISSION, "mutatingwebhookconfigurations", "Name|#Webhooks|Age", webhooks_cells},
     {ADMISSION, "validatingwebhookconfigurations", "Name|#Webhooks|Age", webhooks_cells},
-    {ADMISSION, "validatingadmissionpolicies", "Name|#Validations|ParamKind|Age", admission_policy_cells},
-    {ADMISSION, "validatingadmissionpolicybindings", "Name|PolicyName|ParamRef|Age", admission_binding_cells},
+    {ADMISSION, "validatingadmissionpolicies", "Name|#Validations|ParamKind|Age",
+     admission_policy_cells},
+    {ADMISSION, "validatingadmissionpolicybindings", "Name|PolicyName|ParamRef|Age",
+     admission_binding_cells},
     {"apiextensions.k8s.io", "customresourcedefinitions", "Name|Created At", created_at_cells},
     {"apiregistration.k8s.io", "apiservices", "Name|Service|Available|Age", api_service_cells},
     {"flowcontrol.apiserver.k8s.io", "flowschemas",
      "Name|PriorityLevel|#MatchingPrecedence|DistinguisherMethod|Age|MissingPL", flow_schema_cells},
     {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations",
-     "Name|Type|NominalConcurrencyShares|Queues|HandSize|QueueLengthLimit|Age", priority_level_cells},
+     "Name|Type|NominalConcurrencyShares|Queues|HandSize|QueueLengthLimit|Age",
+     priority_level_cells},
     {"resource.k8s.io", "resourceclaims", "Name|State|Age", resource_claim_cells},
     {"resource.k8s.io", "resourceslices", "Name|Node|Driver|Pool|Age", resource_slice_cells},
     {NULL, NULL, NULL, NULL},

@@ -25,7 +25,8 @@ static int64_t later(int64_t known, const struct json *status)
     return at > known ? at : known;
 }
 
-static void reason_of_terminated(char *out, size_t size, const char *prefix, const struct json *terminated)
+static void reason_of_terminated(char *out, size_t size, const char *prefix,
+                                 const struct json *terminated)
 {
     const char *reason = json_cstr(json_get(terminated, "reason"));
     int64_t signal = json_i64(json_get(terminated, "signal"), 0);
@@ -34,10 +35,12 @@ static void reason_of_terminated(char *out, size_t size, const char *prefix, con
     else if (signal)
         snprintf(out, size, "%sSignal:%d", prefix, (int)signal);
     else
-        snprintf(out, size, "%sExitCode:%d", prefix, (int)json_i64(json_get(terminated, "exitCode"), 0));
+        snprintf(out, size, "%sExitCode:%d", prefix,
+                 (int)json_i64(json_get(terminated, "exitCode"), 0));
 }
 
-/* Goes through the init containers in order up to the one that holds the pod; true when one does. */
+/* Goes through the init containers in order up to the one that holds the pod; true when one does.
+ */
 static bool look_at_init(struct pod_view *v, const struct json *pod)
 {
     int index = 0;
@@ -77,7 +80,8 @@ static void look_at_containers(struct pod_view *v, const struct json *pod)
     bool running = false, named = false;
     v->restarts = v->sidecar_restarts;
     v->last_restart_ms = v->sidecar_last_restart_ms;
-    for (const struct json *s = json_first(json_path(pod, "status.containerStatuses")); s; s = s->next) {
+    for (const struct json *s = json_first(json_path(pod, "status.containerStatuses")); s;
+         s = s->next) {
         const struct json *terminated = json_path(s, "state.terminated");
         const char *waiting = json_path_cstr(s, "state.waiting.reason");
         v->restarts += json_i64(json_get(s, "restartCount"), 0);
@@ -88,7 +92,8 @@ static void look_at_containers(struct pod_view *v, const struct json *pod)
             else if (!named)
                 reason_of_terminated(v->reason, sizeof(v->reason), "", terminated);
             named = true;
-        } else if (json_bool(json_get(s, "ready"), false) && !json_absent(json_path(s, "state.running"))) {
+        } else if (json_bool(json_get(s, "ready"), false) &&
+                   !json_absent(json_path(s, "state.running"))) {
             running = true;
             v->ready++;
         }
@@ -100,11 +105,13 @@ static void look_at_containers(struct pod_view *v, const struct json *pod)
 
 static void view_pod(struct pod_view *v, const struct json *pod)
 {
-    const char *phase = json_path_cstr(pod, "status.phase"), *reason = json_path_cstr(pod, "status.reason");
+    const char *phase = json_path_cstr(pod, "status.phase"),
+               *reason = json_path_cstr(pod, "status.reason");
     bool deleting = !json_absent(json_path(pod, "metadata.deletionTimestamp"));
     *v = (struct pod_view){.last_restart_ms = INT64_MIN, .sidecar_last_restart_ms = INT64_MIN};
     snprintf(v->reason, sizeof(v->reason), "%s", *reason ? reason : phase);
-    if (cstr_eq(json_cstr(json_get(printers_condition(pod, "PodScheduled"), "reason")), "SchedulingGated"))
+    if (cstr_eq(json_cstr(json_get(printers_condition(pod, "PodScheduled"), "reason")),
+                "SchedulingGated"))
         snprintf(v->reason, sizeof(v->reason), "SchedulingGated");
     v->total = json_count(json_path(pod, "spec.containers"));
     for (const struct json *c = json_first(json_path(pod, "spec.initContainers")); c; c = c->next)
@@ -247,7 +254,9 @@ static void cron_job_cells(struct printers_row *row, const struct json *o)
     printers_put_name(row, o);
     printers_put(row, json_path_cstr(o, "spec.schedule"));
     printers_put_or(row, json_path_cstr(o, "spec.timeZone"), "<none>");
-    printers_put(row, json_absent(suspend) ? "<unset>" : json_bool(suspend, false) ? "True" : "False");
+    printers_put(row, json_absent(suspend)        ? "<unset>"
+                      : json_bool(suspend, false) ? "True"
+                                                  : "False");
     printers_put_int(row, json_count(json_path(o, "status.active")));
     printers_put_since(row, json_path(o, "status.lastScheduleTime"), "<none>");
     printers_put_created(row, o);
@@ -268,7 +277,8 @@ static void revision_cells(struct printers_row *row, const struct json *o)
     const struct json *owner = json_at(json_path(o, "metadata.ownerReferences"), 0);
     printers_put_name(row, o);
     if (owner)
-        printers_putf(row, "%s/%s", json_cstr(json_get(owner, "kind")), json_cstr(json_get(owner, "name")));
+        printers_putf(row, "%s/%s", json_cstr(json_get(owner, "kind")),
+                      json_cstr(json_get(owner, "name")));
     else
         printers_put(row, "<none>");
     printers_put_int(row, json_i64(json_get(o, "revision"), 0));
@@ -278,17 +288,22 @@ static void revision_cells(struct printers_row *row, const struct json *o)
 #define TEMPLATE "|Containers+|Images+"
 
 const struct printers_kind printers_workloads[] = {
-    {"", "pods", "Name|Ready|Status|Restarts|Age|IP+|Node+|Nominated Node+|Readiness Gates+", pod_cells},
-    {"apps", "deployments", "Name|Ready|#Up-to-date|#Available|Age" TEMPLATE "|Selector+", deployment_cells},
-    {"apps", "replicasets", "Name|#Desired|#Current|#Ready|Age" TEMPLATE "|Selector+", replicas_cells},
-    {"", "replicationcontrollers", "Name|#Desired|#Current|#Ready|Age" TEMPLATE "|Selector+", replicas_cells},
+    {"", "pods", "Name|Ready|Status|Restarts|Age|IP+|Node+|Nominated Node+|Readiness Gates+",
+     pod_cells},
+    {"apps", "deployments", "Name|Ready|#Up-to-date|#Available|Age" TEMPLATE "|Selector+",
+     deployment_cells},
+    {"apps", "replicasets", "Name|#Desired|#Current|#Ready|Age" TEMPLATE "|Selector+",
+     replicas_cells},
+    {"", "replicationcontrollers", "Name|#Desired|#Current|#Ready|Age" TEMPLATE "|Selector+",
+     replicas_cells},
     {"apps", "daemonsets",
      "Name|#Desired|#Current|#Ready|#Up-to-date|#Available|Node Selector|Age" TEMPLATE "|Selector+",
      daemon_set_cells},
     {"apps", "statefulsets", "Name|Ready|Age" TEMPLATE, stateful_set_cells},
     {"apps", "controllerrevisions", "Name|Controller|#Revision|Age", revision_cells},
     {"batch", "jobs", "Name|Status|Completions|Duration|Age" TEMPLATE "|Selector+", job_cells},
-    {"batch", "cronjobs", "Name|Schedule|Timezone|Suspend|#Active|Last Schedule|Age" TEMPLATE "|Selector+",
+    {"batch", "cronjobs",
+     "Name|Schedule|Timezone|Suspend|#Active|Last Schedule|Age" TEMPLATE "|Selector+",
      cron_job_cells},
     {"autoscaling", "scales", "Name|#Desired|#Available|Age", scale_cells},
     {NULL, NULL, NULL, NULL},

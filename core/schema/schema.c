@@ -22,13 +22,15 @@ struct schema_group_version schema_group_version_at(size_t index)
 
 const char *schema_verb_name(enum schema_verb verb)
 {
-    static const char names[][24] = {"create", "get",    "list",             "watch",  "update",
-                                     "patch",  "delete", "deletecollection", "connect"};
+    static const char names[][24] = {"create", "get",   "list",   "watch",
+                                     "update", "patch", "delete", "deletecollection",
+                                     "connect"};
     int bit = __builtin_ctz(verb);
     return (size_t)bit < sizeof(names) / sizeof(names[0]) ? names[bit] : "";
 }
 
-const struct schema_resource *schema_resource_find(struct str group, struct str version, struct str name)
+const struct schema_resource *schema_resource_find(struct str group, struct str version,
+                                                   struct str name)
 {
     for (size_t i = 0; i < schema_resource_total; i++) {
         const struct schema_resource *r = &schema_resources[i];

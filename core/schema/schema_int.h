@@ -9,7 +9,11 @@
 
 enum { SCHEMA_NO_TYPE = 0xffff };
 
-enum schema_field_flag { SCHEMA_FIELD_REQUIRED = 1, SCHEMA_FIELD_POINTER = 2, SCHEMA_FIELD_OMITEMPTY = 4 };
+enum schema_field_flag {
+    SCHEMA_FIELD_REQUIRED = 1,
+    SCHEMA_FIELD_POINTER = 2,
+    SCHEMA_FIELD_OMITEMPTY = 4
+};
 
 struct schema_type {
     uint16_t name;       /* io.k8s.api.core.v1.Pod */
@@ -39,11 +43,12 @@ struct schema_version {
 };
 
 extern const char schema_pool[];
-extern const struct schema_type schema_types[]; /* sorted by name */
+extern const struct schema_type schema_types[];   /* sorted by name */
 extern const struct schema_field schema_fields[]; /* sorted by name within a type */
 extern const struct schema_resource schema_resources[];
 extern const struct schema_kind schema_kinds[];
 extern const struct schema_version schema_versions[];
-extern const uint16_t schema_type_total, schema_resource_total, schema_kind_total, schema_version_total;
+extern const uint16_t schema_type_total, schema_resource_total, schema_kind_total,
+    schema_version_total;
 
 #endif

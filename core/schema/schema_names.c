@@ -1,7 +1,7 @@
 /* Short names and categories of resources: facts of upstream that its OpenAPI does not publish. */
 #include "schema/schema_int.h"
 
-#define NAMES(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(,) NULL})
+#define NAMES(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
 struct resource_names {
     const char *plural;

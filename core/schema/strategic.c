@@ -1,11 +1,11 @@
 /*
- * Strategic merge patch (apimachinery/pkg/util/strategicpatch, the applying half). Works in place on
- * a clone of the object, with a clone of the patch.
+ * Strategic merge patch (apimachinery/pkg/util/strategicpatch, the applying half). Works in place
+ * on a clone of the object, with a clone of the patch.
  *
  * Maps merge member by member. A list merges when its field says so: maps in it by their merge key,
- * plain values as a set; every other list is replaced. The order of a merged list is the patch's (or
- * $setElementOrder's) for what it names, with the other elements kept where they stood relative to
- * elements that both know.
+ * plain values as a set; every other list is replaced. The order of a merged list is the patch's
+ * (or $setElementOrder's) for what it names, with the other elements kept where they stood relative
+ * to elements that both know.
  *
  * Server-side apply will stand beside this file; it shares nothing but the tables.
  */
@@ -14,10 +14,10 @@
 
 enum { MERGED_MOST = 8192, DEPTH_MOST = 2 * LIMIT_JSON_DEPTH };
 
-#define DIRECTIVE "$patch"
+#define DIRECTIVE     "$patch"
 #define DELETE_PREFIX "$deleteFromPrimitiveList/"
-#define ORDER_PREFIX "$setElementOrder/"
-#define RETAIN_KEYS "$retainKeys"
+#define ORDER_PREFIX  "$setElementOrder/"
+#define RETAIN_KEYS   "$retainKeys"
 
 struct merger {
     struct arena *arena;
@@ -93,8 +93,8 @@ static struct json *shift(struct json *list)
  * Order of a merged list: `named` (in the patch's order) with `others` (in the server's) put before
  * the first named element that stood behind them on the server.
  */
-static void interleave(struct merger *m, struct json *named, struct json *others, const struct json *server,
-                       const char *key, struct json *into)
+static void interleave(struct merger *m, struct json *named, struct json *others,
+                       const struct json *server, const char *key, struct json *into)
 {
     while (json_first(named) || json_first(others)) {
         bool from_others = !json_first(named);
@@ -107,8 +107,8 @@ static void interleave(struct merger *m, struct json *named, struct json *others
     }
 }
 
-static int reorder(struct merger *m, struct json *merged, const struct json *order, const struct json *server,
-                   const char *key)
+static int reorder(struct merger *m, struct json *merged, const struct json *order,
+                   const struct json *server, const char *key)
 {
     struct json *named = json_new(m->arena, JSON_ARRAY), *others = json_new(m->arena, JSON_ARRAY);
     if (!named || !others)
@@ -128,8 +128,8 @@ static int reorder(struct merger *m, struct json *merged, const struct json *ord
 }
 
 /*
- * Carries out and takes out the elements of a patch that are directives. *ret_replace: the whole list
- * is replaced by what is left of the patch.
+ * Carries out and takes out the elements of a patch that are directives. *ret_replace: the whole
+ * list is replaced by what is left of the patch.
  */
 static int list_directives(struct merger *m, struct json *list, struct json *patch, const char *key,
                            bool *ret_replace)
@@ -180,13 +180,14 @@ static int merge_element(struct merger *m, const struct schema_type *type, struc
 }
 
 /* order may be NULL: then the patch itself gives it. */
-static int merge_list(struct merger *m, const struct schema_field *f, struct json *list, struct json *patch,
-                      const struct json *order)
+static int merge_list(struct merger *m, const struct schema_field *f, struct json *list,
+                      struct json *patch, const struct json *order)
 {
     const char *key = schema_field_patch_key(f);
     bool replace = false;
     if (json_count(list) + json_count(patch) + json_count(order) > MERGED_MOST)
-        return err_set(m->err, E_TOO_LARGE, "lists of more than %d elements cannot be merged", MERGED_MOST);
+        return err_set(m->err, E_TOO_LARGE, "lists of more than %d elements cannot be merged",
+                       MERGED_MOST);
     struct json *server = json_clone(m->arena, list);
     struct json *patch_order = json_clone(m->arena, patch);
     if (!server || !patch_order)
@@ -238,7 +239,8 @@ static int apply_deletions(struct merger *m, struct json *object, const struct j
     if (!json_is(directive, JSON_ARRAY))
         return fail(m, "not a list:", directive->key);
     if (json_count(list) + json_count(directive) > MERGED_MOST)
-        return err_set(m->err, E_TOO_LARGE, "lists of more than %d elements cannot be merged", MERGED_MOST);
+        return err_set(m->err, E_TOO_LARGE, "lists of more than %d elements cannot be merged",
+                       MERGED_MOST);
     if (json_is(list, JSON_ARRAY))
         for (const struct json *v = json_first(directive); v; v = v->next)
             remove_matching(list, v, "");
@@ -249,7 +251,8 @@ static int apply_deletions(struct merger *m, struct json *object, const struct j
 static int apply_order(struct merger *m, const struct schema_type *type, struct json *object,
                        const struct json *order, const struct json *patch)
 {
-    struct str name = str_make(order->key.p + sizeof(ORDER_PREFIX) - 1, order->key.n - (sizeof(ORDER_PREFIX) - 1));
+    struct str name = str_make(order->key.p + sizeof(ORDER_PREFIX) - 1,
+                               order->key.n - (sizeof(ORDER_PREFIX) - 1));
     const struct schema_field *f = type ? schema_type_field(type, name) : NULL;
     struct json *list = json_get_str(object, name);
     if (!json_is(order, JSON_ARRAY))
@@ -259,7 +262,8 @@ static int apply_order(struct merger *m, const struct schema_type *type, struct 
     if (json_get_str(patch, name) || !json_is(list, JSON_ARRAY))
         return 0; /* merge_list takes care of it */
     if (json_count(list) + json_count(order) > MERGED_MOST)
-        return err_set(m->err, E_TOO_LARGE, "lists of more than %d elements cannot be merged", MERGED_MOST);
+        return err_set(m->err, E_TOO_LARGE, "lists of more than %d elements cannot be merged",
+                       MERGED_MOST);
     struct json *server = json_clone(m->arena, list);
     return server ? reorder(m, list, order, server, schema_field_patch_key(f)) : fail_memory(m);
 }
@@ -284,7 +288,8 @@ static int merge_member(struct merger *m, const struct schema_type *type, struct
             return rc;
         return json_set_key(m->arena, object, value->key, merged) ? 0 : fail_memory(m);
     }
-    if (value->type == JSON_ARRAY && f && f->wrap == SCHEMA_ARRAY && (f->patch & SCHEMA_PATCH_MERGE)) {
+    if (value->type == JSON_ARRAY && f && f->wrap == SCHEMA_ARRAY &&
+        (f->patch & SCHEMA_PATCH_MERGE)) {
         struct json *on = json_is(there, JSON_ARRAY) ? there : json_new(m->arena, JSON_ARRAY);
         int rc = on ? merge_list(m, f, on, value, order) : fail_memory(m);
         if (rc)
@@ -306,7 +311,8 @@ static int take_orders(struct merger *m, const struct schema_type *type, struct 
         next = p->next;
         if (!str_starts(p->key, STR(ORDER_PREFIX)))
             continue;
-        struct str name = str_make(p->key.p + sizeof(ORDER_PREFIX) - 1, p->key.n - (sizeof(ORDER_PREFIX) - 1));
+        struct str name =
+            str_make(p->key.p + sizeof(ORDER_PREFIX) - 1, p->key.n - (sizeof(ORDER_PREFIX) - 1));
         json_remove_key(patch, p->key);
         if (!json_set_key(m->arena, orders, name, p))
             rc = fail_memory(m);
@@ -359,8 +365,9 @@ static int merge_map(struct merger *m, const struct schema_type *type, struct js
     return rc;
 }
 
-int schema_strategic_merge(struct arena *a, const struct schema_type *type, const struct json *object,
-                           const struct json *patch, struct json **ret_merged, struct err *err)
+int schema_strategic_merge(struct arena *a, const struct schema_type *type,
+                           const struct json *object, const struct json *patch,
+                           struct json **ret_merged, struct err *err)
 {
     struct merger m = {.arena = a, .err = err};
     struct json *result = NULL;

@@ -1,4 +1,5 @@
-/* Input: a document, a newline, a patch; tried as JSON Patch, merge patch and strategic merge patch. */
+/* Input: a document, a newline, a patch; tried as JSON Patch, merge patch and strategic merge
+ * patch. */
 #include "codec/patch.h"
 #include "schema/schema.h"
 
@@ -8,7 +9,8 @@ static void check(struct arena *a, const struct schema_type *type, struct json *
 {
     struct schema_problems problems = {0};
     struct err err;
-    if (schema_default(a, type, j) == 0 && schema_check(a, type, j, SCHEMA_WARN, &problems, &err) != 0)
+    if (schema_default(a, type, j) == 0 &&
+        schema_check(a, type, j, SCHEMA_WARN, &problems, &err) != 0)
         return;
 }
 

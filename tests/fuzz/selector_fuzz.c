@@ -1,4 +1,5 @@
-/* A label selector that was understood, written out, means the same; the rest just must not break. */
+/* A label selector that was understood, written out, means the same; the rest just must not break.
+ */
 #include "base/assert.h"
 #include "codec/jwt.h"
 #include "codec/pem.h"

@@ -1,4 +1,5 @@
-/* The YAML reader ends within its bounds, and what the writer makes of its trees reads back equal. */
+/* The YAML reader ends within its bounds, and what the writer makes of its trees reads back equal.
+ */
 #include "base/assert.h"
 #include "codec/yaml.h"
 
@@ -15,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&b, 64 << 20);
     if (yaml_parse(&a, str_make(data, size), NULL, &j, &marks, &err) == 0) {
         yaml_write(&b, j);
-        ASSERT(b.failed || yaml_parse(&a, buf_str(&b), NULL, &again, NULL, &err) != 0 || json_equal(j, again));
+        ASSERT(b.failed || yaml_parse(&a, buf_str(&b), NULL, &again, NULL, &err) != 0 ||
+               json_equal(j, again));
     }
     arena_done(&a);
     return 0;

@@ -79,11 +79,16 @@ static int plain_shape(const char *type)
     static const struct {
         const char *name;
         int shape;
-    } shapes[] = {{"string", SCHEMA_STRING},        {"string:byte", SCHEMA_BYTES},
-                  {"integer:int32", SCHEMA_INT32},  {"integer:int64", SCHEMA_INT64},
-                  {"integer", SCHEMA_INT64},        {"boolean", SCHEMA_BOOL},
-                  {"number:double", SCHEMA_DOUBLE}, {"number", SCHEMA_DOUBLE},
-                  {"any", SCHEMA_ANY},              {"object", SCHEMA_OBJECT},
+    } shapes[] = {{"string", SCHEMA_STRING},
+                  {"string:byte", SCHEMA_BYTES},
+                  {"integer:int32", SCHEMA_INT32},
+                  {"integer:int64", SCHEMA_INT64},
+                  {"integer", SCHEMA_INT64},
+                  {"boolean", SCHEMA_BOOL},
+                  {"number:double", SCHEMA_DOUBLE},
+                  {"number", SCHEMA_DOUBLE},
+                  {"any", SCHEMA_ANY},
+                  {"object", SCHEMA_OBJECT},
                   {"int-or-string", SCHEMA_INT_OR_STRING}};
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
         if (strcmp(type, shapes[i].name) == 0)
@@ -147,7 +152,7 @@ static void add_kind(const char *group, const char *version, const char *kind, c
     copy(g.kind_type[g.kind_count++], sizeof(g.kind_type[0]), type);
 }
 
-static void read_type(char *name, char *flags)
+static void read_type(const char *name, const char *flags)
 {
     char v[1000];
     struct gen_type *t = &g.types[g.type_count++];
@@ -214,14 +219,16 @@ static void read_field(const char *name, const char *type, const char *flags)
     if (word(flags, "req"))
         f->flags = SCHEMA_FIELD_REQUIRED;
     else
-        f->flags = SCHEMA_FIELD_OMITEMPTY |
-                   (f->wrap == SCHEMA_ONE && strncmp(type, "io.", 3) == 0 ? SCHEMA_FIELD_POINTER : 0);
+        f->flags =
+            SCHEMA_FIELD_OMITEMPTY |
+            (f->wrap == SCHEMA_ONE && strncmp(type, "io.", 3) == 0 ? SCHEMA_FIELD_POINTER : 0);
 }
 
 static int verb_bits(char *verbs)
 {
-    static const char *const names[] = {"create", "get",    "list",             "watch",  "update",
-                                        "patch",  "delete", "deletecollection", "connect"};
+    static const char *const names[] = {"create", "get",   "list",   "watch",
+                                        "update", "patch", "delete", "deletecollection",
+                                        "connect"};
     int bits = 0;
     for (char *save, *one = strtok_r(verbs, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
         int i = 0;
@@ -234,8 +241,8 @@ static int verb_bits(char *verbs)
     return bits;
 }
 
-static void read_resource(char *group, const char *version, char *name, char *kind, const char *scope,
-                          char *verbs)
+static void read_resource(char *group, const char *version, char *name, char *kind,
+                          const char *scope, char *verbs)
 {
     char text[200];
     const char *kind_group = strcmp(group, "-") == 0 ? "" : group, *kind_version = version;
@@ -355,12 +362,27 @@ static int by_kind(const void *a, const void *b)
 /* The order in which upstream's discovery lists groups. */
 static int rank(const struct schema_resource *r)
 {
-    static const char *const order[] = {
-        "", "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io",
-        "authorization.k8s.io", "autoscaling", "batch", "certificates.k8s.io", "networking.k8s.io",
-        "policy", "rbac.authorization.k8s.io", "storage.k8s.io", "admissionregistration.k8s.io",
-        "apiextensions.k8s.io", "scheduling.k8s.io", "coordination.k8s.io", "node.k8s.io",
-        "discovery.k8s.io", "resource.k8s.io", "flowcontrol.apiserver.k8s.io"};
+    static const char *const order[] = {"",
+                                        "apiregistration.k8s.io",
+                                        "apps",
+                                        "events.k8s.io",
+                                        "authentication.k8s.io",
+                                        "authorization.k8s.io",
+                                        "autoscaling",
+                                        "batch",
+                                        "certificates.k8s.io",
+                                        "networking.k8s.io",
+                                        "policy",
+                                        "rbac.authorization.k8s.io",
+                                        "storage.k8s.io",
+                                        "admissionregistration.k8s.io",
+                                        "apiextensions.k8s.io",
+                                        "scheduling.k8s.io",
+                                        "coordination.k8s.io",
+                                        "node.k8s.io",
+                                        "discovery.k8s.io",
+                                        "resource.k8s.io",
+                                        "flowcontrol.apiserver.k8s.io"};
     int n = sizeof(order) / sizeof(order[0]), i = 0;
     while (i < n && strcmp(order[i], g.pool + r->group) != 0)
         i++;
@@ -398,7 +420,8 @@ static void resolve_field(struct gen_field *f)
 static void resolve(void)
 {
     for (int i = 0; i < g.type_count; i++)
-        qsort(g.fields + g.types[i].first, (size_t)g.types[i].count, sizeof(g.fields[0]), by_field_name);
+        qsort(g.fields + g.types[i].first, (size_t)g.types[i].count, sizeof(g.fields[0]),
+              by_field_name);
     qsort(g.types, (size_t)g.type_count, sizeof(g.types[0]), by_type_name);
     for (int i = 0; i < g.field_count; i++)
         resolve_field(&g.fields[i]);
@@ -474,8 +497,9 @@ static void write_pool(FILE *out)
         }
         fprintf(out, "\\0\"\n");
     }
-    fprintf(out, ";\nconst uint16_t schema_type_total = %d, schema_resource_total = %d,\n"
-                 "    schema_kind_total = %d, schema_version_total = %d;\n",
+    fprintf(out,
+            ";\nconst uint16_t schema_type_total = %d, schema_resource_total = %d,\n"
+            "    schema_kind_total = %d, schema_version_total = %d;\n",
             g.type_count, g.resource_count, g.kind_count, g.version_count);
 }
 

@@ -57,7 +57,8 @@ static void expect_written(const char *text, const char *written)
 static void reads_every_kind_of_value(void **state)
 {
     (void)state;
-    struct json *j = parse(" {\"a\":null,\"b\":true,\"c\":-12,\"d\":1.5e3,\"e\":\"x\\n\\u00e9\",\"f\":[1,[]],\"g\":{}} ");
+    struct json *j = parse(" {\"a\":null,\"b\":true,\"c\":-12,\"d\":1.5e3,\"e\":\"x\\n\\u00e9\","
+                           "\"f\":[1,[]],\"g\":{}} ");
     assert_int_equal(json_count(j), 7);
     assert_true(json_absent(json_get(j, "a")));
     assert_true(json_bool(json_get(j, "b"), false));
@@ -80,7 +81,8 @@ static void keeps_int64_exact(void **state)
 static void spells_as_encoding_json(void **state)
 {
     (void)state;
-    expect_written("\"<a> & \\u2028 \\u0001 \\b\\f \\/ \x7f\"", "\"\\u003ca\\u003e \\u0026 \\u2028 \\u0001 \\b\\f / \x7f\"");
+    expect_written("\"<a> & \\u2028 \\u0001 \\b\\f \\/ \x7f\"",
+                   "\"\\u003ca\\u003e \\u0026 \\u2028 \\u0001 \\b\\f / \x7f\"");
     expect_written("[1.0,0.1,1e21,1e-7,123456.789,100000000000000000000,-0.5]",
                    "[1,0.1,1e+21,1e-7,123456.789,100000000000000000000,-0.5]");
     expect_written("\"\\ud83d\\ude00 \\ud800\"", "\"\xf0\x9f\x98\x80 \xef\xbf\xbd\"");
@@ -114,12 +116,14 @@ static void note_path(void *ctx, const char *path)
 static void duplicate_keys_are_found_with_their_path(void **state)
 {
     (void)state;
-    expect_error("{\"spec\":{\"c\":[{},{\"n\":1,\"n\":2}]}}", E_SYNTAX, "duplicate field \"spec.c[1].n\"");
+    expect_error("{\"spec\":{\"c\":[{},{\"n\":1,\"n\":2}]}}", E_SYNTAX,
+                 "duplicate field \"spec.c[1].n\"");
     CLEANUP_BUF struct buf seen;
     buf_init(&seen, 10000);
     struct json_options o = {.duplicate = note_path, .ctx = &seen};
     struct json *j;
-    assert_int_equal(json_parse(&arena, STR("{\"a\":1,\"b\":{\"x\":1,\"x\":2},\"a\":3}"), &o, &j, &err), 0);
+    assert_int_equal(
+        json_parse(&arena, STR("{\"a\":1,\"b\":{\"x\":1,\"x\":2},\"a\":3}"), &o, &j, &err), 0);
     assert_string_equal(buf_cstr(&seen), "b.x;a;");
     assert_int_equal(json_i64(json_get(j, "a"), 0), 3);
     assert_int_equal(json_path_i64(j, "b.x", 0), 2);
@@ -250,8 +254,17 @@ static uint32_t next_random(uint32_t *seed)
 
 static void make_document(struct buf *b, uint32_t *seed, int depth)
 {
-    static const char *const scalars[] = {"null", "true", "false", "0", "-17", "3.25", "1e5", "\"\"",
-                                          "\"t\\u00fcr\\n\"", "\"\\\"q\\\"\"", "1234567890123"};
+    static const char *const scalars[] = {"null",
+                                          "true",
+                                          "false",
+                                          "0",
+                                          "-17",
+                                          "3.25",
+                                          "1e5",
+                                          "\"\"",
+                                          "\"t\\u00fcr\\n\"",
+                                          "\"\\\"q\\\"\"",
+                                          "1234567890123"};
     uint32_t kind = next_random(seed) % (depth > 6 ? 8 : 12), count = next_random(seed) % 5;
     if (kind < 8) {
         buf_puts(b, scalars[next_random(seed) % 11]);
@@ -283,7 +296,8 @@ static void agrees_with_cjson_on_thousands_of_documents(void **state)
         int rc = json_parse(&arena, buf_str(&b), NULL, &j, &err);
         bool duplicate = rc && strstr(err.text, "duplicate field");
         if (rc == 0 && !c)
-            fail_msg("seed 20261123, document %d: we accept what cJSON refuses: %s", i, buf_cstr(&b));
+            fail_msg("seed 20261123, document %d: we accept what cJSON refuses: %s", i,
+                     buf_cstr(&b));
         if (i % 3 != 0 && rc)
             fail_msg("document %d: refused: %s: %s", i, err.text, buf_cstr(&b));
         if (rc == 0 && !agrees(j, c))
@@ -299,12 +313,19 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(reads_every_kind_of_value), T(keeps_int64_exact), T(spells_as_encoding_json),
-        T(refuses_malformed_text_by_place), T(duplicate_keys_are_found_with_their_path),
-        T(duplicates_among_many_members_are_found), T(depth_nodes_and_members_are_bounded),
-        T(a_full_arena_is_an_error), T(members_can_be_set_replaced_and_removed),
-        T(elements_can_be_inserted_and_removed), T(equality_ignores_the_order_of_members),
-        T(a_clone_is_equal_and_apart), T(agrees_with_cjson_on_thousands_of_documents),
+        T(reads_every_kind_of_value),
+        T(keeps_int64_exact),
+        T(spells_as_encoding_json),
+        T(refuses_malformed_text_by_place),
+        T(duplicate_keys_are_found_with_their_path),
+        T(duplicates_among_many_members_are_found),
+        T(depth_nodes_and_members_are_bounded),
+        T(a_full_arena_is_an_error),
+        T(members_can_be_set_replaced_and_removed),
+        T(elements_can_be_inserted_and_removed),
+        T(equality_ignores_the_order_of_members),
+        T(a_clone_is_equal_and_apart),
+        T(agrees_with_cjson_on_thousands_of_documents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

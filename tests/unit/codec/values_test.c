@@ -34,13 +34,36 @@ static int teardown(void **state)
 static void quantities_have_a_canonical_form(void **state)
 {
     (void)state;
-    static const char *const pairs[][2] = {
-        {"0", "0"}, {"0.0", "0"}, {"100m", "100m"}, {"0.1", "100m"}, {"1500m", "1500m"}, {"1000m", "1"},
-        {"1Gi", "1Gi"}, {"1024Mi", "1Gi"}, {"1.5Gi", "1536Mi"}, {"1023", "1023"}, {"1024Ki", "1Mi"}, {"0.5Ki", "512"},
-        {"1000k", "1M"}, {"1e3", "1e3"}, {"1E3", "1e3"}, {"10e2", "1e3"}, {"1e-3", "1e-3"}, {"2E", "2E"},
-        {"-5", "-5"}, {"+5", "5"}, {"5.", "5"}, {".5", "500m"}, {"0.0000000001", "1n"}, {"12345678901", "12345678901"},
-        {"9223372036854775807", "9223372036854775807"}, {"9Ei", "9223372036854775807"}, {"100Ei", "9223372036854775807"},
-        {"1n", "1n"}, {"1000n", "1u"}, {"1.0000000001", "1000000001n"}};
+    static const char *const pairs[][2] = {{"0", "0"},
+                                           {"0.0", "0"},
+                                           {"100m", "100m"},
+                                           {"0.1", "100m"},
+                                           {"1500m", "1500m"},
+                                           {"1000m", "1"},
+                                           {"1Gi", "1Gi"},
+                                           {"1024Mi", "1Gi"},
+                                           {"1.5Gi", "1536Mi"},
+                                           {"1023", "1023"},
+                                           {"1024Ki", "1Mi"},
+                                           {"0.5Ki", "512"},
+                                           {"1000k", "1M"},
+                                           {"1e3", "1e3"},
+                                           {"1E3", "1e3"},
+                                           {"10e2", "1e3"},
+                                           {"1e-3", "1e-3"},
+                                           {"2E", "2E"},
+                                           {"-5", "-5"},
+                                           {"+5", "5"},
+                                           {"5.", "5"},
+                                           {".5", "500m"},
+                                           {"0.0000000001", "1n"},
+                                           {"12345678901", "12345678901"},
+                                           {"9223372036854775807", "9223372036854775807"},
+                                           {"9Ei", "9223372036854775807"},
+                                           {"100Ei", "9223372036854775807"},
+                                           {"1n", "1n"},
+                                           {"1000n", "1u"},
+                                           {"1.0000000001", "1000000001n"}};
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         struct quantity q;
         char text[QUANTITY_TEXT];
@@ -55,7 +78,8 @@ static void quantities_have_a_canonical_form(void **state)
 static void malformed_quantities_are_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "1Q", "1 Gi", "Gi", "1.2.3", "--1", "1e", "1e+", "1mm", "1ki", "0x1", "1eKi"};
+    static const char *const wrong[] = {"",   "1Q",  "1 Gi", "Gi",  "1.2.3", "--1",
+                                        "1e", "1e+", "1mm",  "1ki", "0x1",   "1eKi"};
     struct quantity q;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         if (quantity_parse(str_of(wrong[i]), &q, &err) == 0)
@@ -84,12 +108,22 @@ static void times_are_rfc_3339(void **state)
     (void)state;
     static const struct {
         const char *in, *out;
-    } good[] = {{"2026-11-23T11:48:09Z", "2026-11-23T11:48:09Z"}, {"2026-11-23T13:48:09.5+02:00", "2026-11-23T11:48:09Z"},
-                {"1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"}, {"2024-02-29T23:59:59-00:30", "2024-03-01T00:29:59Z"},
-                {"0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"}, {"9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"}};
-    static const char *const wrong[] = {"", "2026-11-23", "2026-13-01T00:00:00Z", "2025-02-29T00:00:00Z",
-                                        "2026-11-23T24:00:00Z", "2026-11-23T11:48:09", "2026-11-23 11:48:09Z",
-                                        "2026-11-23T11:48:09.Z", "2026-11-23T11:48:09Zx", "26-11-23T11:48:09Z"};
+    } good[] = {{"2026-11-23T11:48:09Z", "2026-11-23T11:48:09Z"},
+                {"2026-11-23T13:48:09.5+02:00", "2026-11-23T11:48:09Z"},
+                {"1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"},
+                {"2024-02-29T23:59:59-00:30", "2024-03-01T00:29:59Z"},
+                {"0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"},
+                {"9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"}};
+    static const char *const wrong[] = {"",
+                                        "2026-11-23",
+                                        "2026-13-01T00:00:00Z",
+                                        "2025-02-29T00:00:00Z",
+                                        "2026-11-23T24:00:00Z",
+                                        "2026-11-23T11:48:09",
+                                        "2026-11-23 11:48:09Z",
+                                        "2026-11-23T11:48:09.Z",
+                                        "2026-11-23T11:48:09Zx",
+                                        "26-11-23T11:48:09Z"};
     char text[TIME_TEXT];
     int64_t us;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -109,9 +143,10 @@ static void times_are_rfc_3339(void **state)
 static void durations_are_go_s(void **state)
 {
     (void)state;
-    static const char *const pairs[][2] = {{"0", "0s"}, {"1h", "1h0m0s"}, {"90m", "1h30m0s"}, {"1.5s", "1.5s"},
-                                           {"300ms", "300ms"}, {"-2m", "-2m0s"}, {"1h2m3.5s", "1h2m3.5s"},
-                                           {"1500us", "1.5ms"}, {"7ns", "7ns"}};
+    static const char *const pairs[][2] = {
+        {"0", "0s"},        {"1h", "1h0m0s"}, {"90m", "1h30m0s"},       {"1.5s", "1.5s"},
+        {"300ms", "300ms"}, {"-2m", "-2m0s"}, {"1h2m3.5s", "1h2m3.5s"}, {"1500us", "1.5ms"},
+        {"7ns", "7ns"}};
     int64_t ns;
     char text[TIME_TEXT];
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
@@ -129,10 +164,12 @@ static void names_follow_upstream(void **state)
     (void)state;
     assert_null(names_dns1123_label(STR("a-b1")));
     assert_non_null(names_dns1123_label(STR("a.b")));
-    assert_string_equal(names_dns1123_label(STR("A")),
-                        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
-                        "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used "
-                        "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')");
+    assert_string_equal(
+        names_dns1123_label(STR("A")),
+        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+        "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "
+        "used "
+        "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')");
     assert_null(names_dns1123_subdomain(STR("a.b-c.d")));
     assert_non_null(names_dns1123_subdomain(STR("a..b")));
     assert_non_null(names_dns1123_subdomain(STR("a.-b")));
@@ -195,7 +232,8 @@ static void label_selectors_match(void **state)
 static void malformed_selectors_are_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"a=b=c", "a in", "a in (", "a in (1", "=a", "a,,b", "a,", "!", "a!b", "A B", "a=b c", "a>x", "-a"};
+    static const char *const wrong[] = {"a=b=c", "a in", "a in (", "a in (1", "=a",  "a,,b", "a,",
+                                        "!",     "a!b",  "A B",    "a=b c",   "a>x", "-a"};
     struct selector s;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         if (selector_parse(&arena, str_of(wrong[i]), &s, &err) != -E_BAD_REQUEST)
@@ -208,9 +246,13 @@ static void label_selector_objects_match(void **state)
     struct selector s;
     CLEANUP_BUF struct buf b;
     buf_init(&b, 1000);
-    assert_int_equal(selector_from_object(&arena, labels("{\"matchLabels\":{\"a\":\"1\"},\"matchExpressions\":["
-                                          "{\"key\":\"b\",\"operator\":\"In\",\"values\":[\"y\",\"x\"]},"
-                                          "{\"key\":\"c\",\"operator\":\"DoesNotExist\"}]}"), &s, &err), 0);
+    assert_int_equal(
+        selector_from_object(&arena,
+                             labels("{\"matchLabels\":{\"a\":\"1\"},\"matchExpressions\":["
+                                    "{\"key\":\"b\",\"operator\":\"In\",\"values\":[\"y\",\"x\"]},"
+                                    "{\"key\":\"c\",\"operator\":\"DoesNotExist\"}]}"),
+                             &s, &err),
+        0);
     assert_true(selector_matches(&s, labels("{\"a\":\"1\",\"b\":\"x\"}")));
     assert_false(selector_matches(&s, labels("{\"a\":\"1\",\"b\":\"x\",\"c\":\"\"}")));
     selector_write(&b, &s);
@@ -221,17 +263,25 @@ static void label_selector_objects_match(void **state)
     assert_true(selector_matches(&s, labels("{}")));
     assert_int_equal(selector_from_map(&arena, labels("{}"), &s), 0);
     assert_false(selector_matches(&s, labels("{}")));
-    assert_int_equal(selector_from_object(&arena, labels("{\"matchExpressions\":[{\"key\":\"b\",\"operator\":\"Is\"}]}"),
-                                          &s, &err), -E_INVALID);
+    assert_int_equal(
+        selector_from_object(&arena,
+                             labels("{\"matchExpressions\":[{\"key\":\"b\",\"operator\":\"Is\"}]}"),
+                             &s, &err),
+        -E_INVALID);
 }
 
 static void field_selectors_match(void **state)
 {
     (void)state;
     struct selector_fields f;
-    struct json *pod = labels("{\"metadata\":{\"name\":\"a,b\"},\"spec\":{\"hostNetwork\":true},\"status\":{\"phase\":\"Running\"}}");
-    assert_int_equal(selector_fields_parse(&arena, STR("metadata.name=a\\,b,status.phase!=Failed,spec.hostNetwork==true,"
-                                                       "spec.nodeName="), &f, &err), 0);
+    struct json *pod = labels("{\"metadata\":{\"name\":\"a,b\"},\"spec\":{\"hostNetwork\":true},"
+                              "\"status\":{\"phase\":\"Running\"}}");
+    assert_int_equal(
+        selector_fields_parse(&arena,
+                              STR("metadata.name=a\\,b,status.phase!=Failed,spec.hostNetwork==true,"
+                                  "spec.nodeName="),
+                              &f, &err),
+        0);
     assert_int_equal(f.count, 4);
     assert_true(selector_fields_match(&f, pod));
     assert_int_equal(selector_fields_parse(&arena, STR("status.phase=Pending"), &f, &err), 0);
@@ -275,7 +325,8 @@ static void tokens_are_taken_apart(void **state)
     CLEANUP_BUF struct buf b;
     struct jwt t;
     buf_init(&b, 10000);
-    jwt_write_signed_part(&b, labels("{\"alg\":\"ES256\",\"kid\":\"1\"}"), labels("{\"iss\":\"me\",\"aud\":[\"a\",\"b\"]}"));
+    jwt_write_signed_part(&b, labels("{\"alg\":\"ES256\",\"kid\":\"1\"}"),
+                          labels("{\"iss\":\"me\",\"aud\":[\"a\",\"b\"]}"));
     size_t signed_bytes = buf_len(&b);
     jwt_write_signature(&b, "\xff\xfe\xfd", 3);
     assert_int_equal(jwt_parse(&arena, buf_str(&b), &t, &err), 0);
@@ -296,10 +347,18 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(quantities_have_a_canonical_form), T(malformed_quantities_are_refused), T(quantities_are_exact),
-        T(times_are_rfc_3339), T(durations_are_go_s), T(names_follow_upstream), T(label_selectors_match),
-        T(malformed_selectors_are_refused), T(label_selector_objects_match), T(field_selectors_match),
-        T(pem_blocks_are_found_and_written), T(tokens_are_taken_apart),
+        T(quantities_have_a_canonical_form),
+        T(malformed_quantities_are_refused),
+        T(quantities_are_exact),
+        T(times_are_rfc_3339),
+        T(durations_are_go_s),
+        T(names_follow_upstream),
+        T(label_selectors_match),
+        T(malformed_selectors_are_refused),
+        T(label_selector_objects_match),
+        T(field_selectors_match),
+        T(pem_blocks_are_found_and_written),
+        T(tokens_are_taken_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,8 @@ static void scalars_are_those_of_yaml_1_1(void **state)
 static void keys_become_strings(void **state)
 {
     (void)state;
-    expect("1: a\ntrue: b\n1.5: c\nx: d\n", "{\"1\":\"a\",\"true\":\"b\",\"1.5\":\"c\",\"x\":\"d\"}");
+    expect("1: a\ntrue: b\n1.5: c\nx: d\n",
+           "{\"1\":\"a\",\"true\":\"b\",\"1.5\":\"c\",\"x\":\"d\"}");
     expect_error("? [a]\n: b\n", E_SYNTAX, "must be a scalar");
 }
 
@@ -84,8 +85,8 @@ static void an_alias_bomb_ends_early(void **state)
     buf_init(&b, 100000);
     buf_puts(&b, "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
     for (int i = 1; i < 12; i++)
-        buf_printf(&b, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1, i - 1,
-                   i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+        buf_printf(&b, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1,
+                   i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
     expect_error(buf_cstr(&b), E_LIMIT, "after aliases are expanded");
     buf_clear(&b); /* few nodes, much text */
     buf_puts(&b, "a: &a \"");
@@ -122,7 +123,8 @@ static void marks_say_where_values_stand(void **state)
     (void)state;
     struct yaml_marks marks;
     struct json *j;
-    assert_int_equal(yaml_parse(&arena, STR("node:\n  name: x\n  list:\n  - 7\n"), NULL, &j, &marks, &err), 0);
+    assert_int_equal(
+        yaml_parse(&arena, STR("node:\n  name: x\n  list:\n  - 7\n"), NULL, &j, &marks, &err), 0);
     const struct yaml_mark *name = yaml_mark_of(&marks, json_path(j, "node.name"));
     assert_int_equal(name->line, 2);
     assert_int_equal(name->column, 3);
@@ -133,9 +135,10 @@ static void marks_say_where_values_stand(void **state)
 static void what_is_written_reads_back(void **state)
 {
     (void)state;
-    static const char text[] =
-        "{\"a\":\"yes\",\"b\":[{\"c\":1,\"d\":[\"x\",\"1.5\",\"\"]},[],{},[[1,2],[3]]],\"e\":{\"f\":null,\"g\":"
-        "\"two\\nlines: #\"},\"on\":true,\"h\":\"http://a:1/b\",\"i\":\"- x\",\"j\":\"2026-11-23\",\"k\":\"a #b\"}";
+    static const char text[] = "{\"a\":\"yes\",\"b\":[{\"c\":1,\"d\":[\"x\",\"1.5\",\"\"]},[],{},[["
+                               "1,2],[3]]],\"e\":{\"f\":null,\"g\":"
+                               "\"two\\nlines: #\"},\"on\":true,\"h\":\"http://a:1/b\",\"i\":\"- "
+                               "x\",\"j\":\"2026-11-23\",\"k\":\"a #b\"}";
     struct json *j, *back;
     CLEANUP_BUF struct buf b;
     buf_init(&b, 10000);
@@ -158,9 +161,15 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(scalars_are_those_of_yaml_1_1), T(keys_become_strings), T(anchors_and_merges_are_expanded),
-        T(an_alias_bomb_ends_early), T(depth_is_bounded), T(errors_name_line_and_column),
-        T(marks_say_where_values_stand), T(what_is_written_reads_back), T(empty_input_is_null),
+        T(scalars_are_those_of_yaml_1_1),
+        T(keys_become_strings),
+        T(anchors_and_merges_are_expanded),
+        T(an_alias_bomb_ends_early),
+        T(depth_is_bounded),
+        T(errors_name_line_and_column),
+        T(marks_say_where_values_stand),
+        T(what_is_written_reads_back),
+        T(empty_input_is_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

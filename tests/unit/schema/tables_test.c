@@ -24,7 +24,8 @@ static void resources_are_found_by_name(void **state)
     assert_string_equal(schema_resource_kind(r), "Scale");
     assert_string_equal(schema_resource_kind_group(r), "autoscaling");
     assert_string_equal(schema_resource_subresource(r), "scale");
-    assert_string_equal(schema_type_name(schema_resource_type(r)), "io.k8s.api.autoscaling.v1.Scale");
+    assert_string_equal(schema_type_name(schema_resource_type(r)),
+                        "io.k8s.api.autoscaling.v1.Scale");
     r = schema_resource_find(STR(""), STR("v1"), STR("pods/exec"));
     assert_int_equal(schema_resource_verbs(r), SCHEMA_CONNECT);
     assert_null(schema_resource_type(r));
@@ -40,7 +41,8 @@ static void every_kind_that_is_served_has_a_type(void **state)
         if (!schema_resource_type(r) && !(schema_resource_verbs(r) & SCHEMA_CONNECT))
             fail_msg("%s has no type", schema_resource_name(r));
         if ((schema_resource_verbs(r) & SCHEMA_LIST) &&
-            !schema_type_of_kind(str_of(schema_resource_kind_group(r)), str_of(schema_resource_kind_version(r)),
+            !schema_type_of_kind(str_of(schema_resource_kind_group(r)),
+                                 str_of(schema_resource_kind_version(r)),
                                  str_of(schema_resource_list_kind(r))))
             fail_msg("%s has no list type", schema_resource_name(r));
     }
@@ -89,7 +91,8 @@ static void fields_carry_their_merge_rules(void **state)
     t = schema_type_find(STR("io.k8s.api.apps.v1.DeploymentSpec"));
     assert_true(schema_field_pointer(schema_type_field(t, STR("replicas"))));
     assert_false(schema_field_pointer(schema_type_field(t, STR("minReadySeconds"))));
-    assert_int_equal(schema_field_patch(schema_type_field(t, STR("strategy"))), SCHEMA_PATCH_RETAIN_KEYS);
+    assert_int_equal(schema_field_patch(schema_type_field(t, STR("strategy"))),
+                     SCHEMA_PATCH_RETAIN_KEYS);
 }
 
 static void every_openapi_v3_document_is_json_with_what_kubectl_needs(void **state)
@@ -111,7 +114,9 @@ static void every_openapi_v3_document_is_json_with_what_kubectl_needs(void **sta
             bool found = !patch;
             for (const struct json *q = json_first(json_get(patch, "parameters")); q; q = q->next)
                 found = found || str_is(json_str(json_get(q, "name")), "fieldValidation");
-            if (!found || (patch && !*json_cstr(json_get(json_get(patch, "x-kubernetes-group-version-kind"), "kind"))))
+            if (!found ||
+                (patch &&
+                 !*json_cstr(json_get(json_get(patch, "x-kubernetes-group-version-kind"), "kind"))))
                 fail_msg("%s lacks what kubectl looks for", p->key.p);
         }
         arena_done(&a);
@@ -121,7 +126,8 @@ static void every_openapi_v3_document_is_json_with_what_kubectl_needs(void **sta
     assert_int_equal(openapi_v3(STR("no.such"), STR("v1"), &none), -E_NOT_FOUND);
 }
 
-/* Every length in the message fits into what surrounds it, down to the fields of the top message. */
+/* Every length in the message fits into what surrounds it, down to the fields of the top message.
+ */
 static void openapi_v2_is_a_well_formed_message(void **state)
 {
     (void)state;
