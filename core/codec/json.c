@@ -3,6 +3,12 @@
  * are linear, which is fast for what objects hold and harmless at the reader's cap on members.
  */
 #include "codec/json.h"
+#include "base/limits.h"
+
+enum { WRAPPED_LEVELS = 10 };
+
+const struct json_options json_options_trusted = {.max_depth = 2 * LIMIT_JSON_DEPTH,
+                                                  .max_nodes = UINT32_MAX};
 
 bool json_is(const struct json *j, enum json_type type)
 {
@@ -105,6 +111,29 @@ int64_t json_path_i64(const struct json *j, const char *path, int64_t otherwise)
 bool json_path_bool(const struct json *j, const char *path, bool otherwise)
 {
     return json_bool(json_path(j, path), otherwise);
+}
+
+static int check_limits(const struct json *j, uint32_t depth, uint32_t *nodes, struct err *err)
+{
+    if (++*nodes > LIMIT_JSON_NODES)
+        return err_set(err, E_LIMIT, "more than %d values in one object", LIMIT_JSON_NODES);
+    if (!is_list(j))
+        return 0;
+    if (depth + 1 > LIMIT_JSON_DEPTH - WRAPPED_LEVELS)
+        return err_set(err, E_LIMIT, "nested deeper than %d levels",
+                       LIMIT_JSON_DEPTH - WRAPPED_LEVELS);
+    if (j->type == JSON_OBJECT && j->list.count > JSON_OBJECT_MEMBERS)
+        return err_set(err, E_LIMIT, "more than %d members in one object", JSON_OBJECT_MEMBERS);
+    int rc = 0;
+    for (const struct json *m = j->list.first; m && rc == 0; m = m->next)
+        rc = check_limits(m, depth + 1, nodes, err);
+    return rc;
+}
+
+int json_check_limits(const struct json *j, struct err *err)
+{
+    uint32_t nodes = 0;
+    return j ? check_limits(j, 0, &nodes, err) : 0;
 }
 
 static bool equal_members(const struct json *a, const struct json *b)

@@ -49,6 +49,14 @@ struct json_options {
     void *ctx;
 };
 
+/* For what our own API server stores or sends: each object in it was bounded when it was written,
+ * but a list holds many. */
+extern const struct json_options json_options_trusted;
+
+/* Whether a tree that was built or patched stays within what json_parse would read back, with room
+ * for ten levels of what may be put around it. -E_LIMIT. */
+int json_check_limits(const struct json *j, struct err *err) MUST_CHECK;
+
 /* Text and tree share nothing: strings are copied into the arena. On failure err names line,
  * column and what was expected. -E_SYNTAX, -E_LIMIT (depth, nodes), -E_NOMEM (arena). */
 int json_parse(struct arena *a, struct str text, const struct json_options *options,

@@ -276,7 +276,7 @@ static int read_pair(struct reader *r, struct json *map, struct json **merged, b
 {
     yaml_event_t k, v;
     struct json *key = NULL, *value = NULL;
-    struct str text;
+    struct str text = {NULL, 0};
     int rc = next_event(r, &k);
     if (rc)
         return rc;

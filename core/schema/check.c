@@ -452,7 +452,9 @@ int schema_check(struct arena *a, const struct schema_type *type, struct json *o
         return err_set(err, E_BAD_REQUEST, "json: cannot unmarshal %s into Go value of type %s",
                        what, schema_type_go_name(type));
     }
-    int rc = check_struct(&c, type, object, NULL);
+    /* Patches can grow an object past what could be read back. */
+    int rc = json_check_limits(object, err);
+    rc = rc ? rc : check_struct(&c, type, object, NULL);
     if (rc)
         return rc;
     if (mode != SCHEMA_STRICT || c.problems->count == 0)

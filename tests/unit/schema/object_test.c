@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -157,6 +158,30 @@ static void checking_twice_changes_nothing(void **state)
     struct json *once = json_clone(&arena, j);
     assert_int_equal(schema_check(&arena, type_of("Deployment"), j, SCHEMA_STRICT, NULL, &err), 0);
     assert_true(json_equal(once, j));
+}
+
+/* What a patch has grown past the reader's bounds must not be stored: nobody could read it back. */
+static void objects_that_could_not_be_read_back_are_refused(void **state)
+{
+    (void)state;
+    struct json *j = parse("{kind: ConfigMap}"), *data = json_object_at(&arena, j, "data");
+    for (int i = 0; i <= JSON_OBJECT_MEMBERS; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "k%d", i);
+        /* linked by hand: setting by key looks at all that is there */
+        struct json *m = json_new_cstr(&arena, "v");
+        m->key = arena_str(&arena, str_of(key));
+        *(data->list.first ? &data->list.last->next : &data->list.first) = m;
+        data->list.last = m;
+        data->list.count++;
+    }
+    assert_int_equal(schema_check(&arena, type_of("ConfigMap"), j, SCHEMA_IGNORE, NULL, &err),
+                     -E_LIMIT);
+    struct json *deep = json_new(&arena, JSON_OBJECT), *top = deep;
+    for (int i = 0; i < 100; i++)
+        deep = json_object_at(&arena, deep, "x");
+    assert_int_equal(schema_check(&arena, type_of("ConfigMap"), top, SCHEMA_IGNORE, NULL, &err),
+                     -E_LIMIT);
 }
 
 static void presets_are_set_where_the_parent_is(void **state)
@@ -415,6 +440,7 @@ int main(void)
         T(quantities_must_be_quantities),
         T(objects_get_upstreams_form),
         T(checking_twice_changes_nothing),
+        T(objects_that_could_not_be_read_back_are_refused),
         T(presets_are_set_where_the_parent_is),
         T(lists_merge_by_their_key),
         T(directives_are_followed),
