@@ -21,8 +21,7 @@ struct pull_host { /* a line of /etc/hosts */
 struct pull_io {
     struct loop *loop;
     struct net net;
-    struct tls_context *tls;          /* verifies; NULL: https is not possible */
-    struct tls_context *tls_insecure; /* does not; NULL: likewise */
+    struct tls_context *tls; /* verifies against the public authorities; NULL: https is not possible */
     struct net_addr resolvers[PULL_RESOLVERS];
     size_t resolver_count;
     const struct pull_host *hosts;
@@ -36,9 +35,10 @@ int pull_resolve(struct pull_io *io, const char *host, uint16_t port, struct net
 bool pull_addr_is_local(const struct net_addr *a); /* loopback, link-local or unspecified */
 
 struct pull_stream;
-/* Connected, and for https with the handshake done. */
+/* Connected, and for https with the handshake done in that context. */
 int pull_stream_open(struct pull_io *io, const struct pull_url *url, const struct net_addr *addrs,
-                     size_t addr_count, bool insecure, struct pull_stream **ret_stream, struct err *err) MUST_CHECK;
+                     size_t addr_count, struct tls_context *tls, struct pull_stream **ret_stream,
+                     struct err *err) MUST_CHECK;
 void pull_stream_close(struct pull_stream *s); /* NULL is fine */
 int pull_stream_write(struct pull_stream *s, struct str bytes, struct err *err) MUST_CHECK;
 /* At least one byte, 0 at the end, or -E_*. -E_TIMEOUT after stall_ms without any. */

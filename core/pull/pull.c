@@ -16,7 +16,7 @@ static const char accept_manifests[] = "application/vnd.oci.image.index.v1+json,
 
 struct endpoint {
     struct pull_url url;
-    bool insecure;
+    const struct pull_registry *registry; /* its configuration, or NULL */
 };
 
 struct pull {
@@ -37,7 +37,7 @@ static bool is_for(const struct pull_registry *c, const char *registry)
     return strcmp(c->name, registry) == 0 || strcmp(c->name, "*") == 0;
 }
 
-static int add_endpoint(struct pull *p, const char *text, bool insecure, struct err *err)
+static int add_endpoint(struct pull *p, const char *text, const struct pull_registry *c, struct err *err)
 {
     struct endpoint *e = &p->endpoints[p->endpoint_count];
     if (p->endpoint_count == sizeof p->endpoints / sizeof p->endpoints[0])
@@ -45,7 +45,7 @@ static int add_endpoint(struct pull *p, const char *text, bool insecure, struct 
     int rc = pull_url_parse(str_of(text), &e->url, err);
     if (rc < 0)
         return err_wrap(err, rc, "registry configuration");
-    e->insecure = insecure;
+    e->registry = c;
     p->endpoint_count++;
     return 0;
 }
@@ -60,34 +60,31 @@ static bool is_loopback(const char *registry)
 }
 
 /* Mirrors in order, then the registry itself: https, and http for one on this machine or one that
- * is configured as insecure. */
+ * is configured so. */
 static int find_endpoints(struct pull *p, struct err *err)
 {
     const char *name = p->image.reference.registry;
     const char *host = strcmp(name, "docker.io") == 0 ? "registry-1.docker.io" : name;
-    char url[PULL_NAME_BYTES + 16];
-    bool insecure = false, loopback = is_loopback(host);
+    const struct pull_registry *own = NULL;
+    char http[PULL_NAME_BYTES + 16], https[PULL_NAME_BYTES + 16];
     int rc = 0;
+    snprintf(http, sizeof http, "http://%s", host);
+    snprintf(https, sizeof https, "https://%s", host);
     for (size_t i = 0; i < p->o.registry_count; i++) {
         const struct pull_registry *c = &p->o.registries[i];
         if (!is_for(c, name))
             continue;
-        insecure |= c->insecure;
+        own = own ? own : c;
         for (size_t m = 0; rc == 0 && m < c->mirror_count; m++)
-            rc = add_endpoint(p, c->mirrors[m], c->insecure, err);
+            rc = add_endpoint(p, c->mirrors[m], c, err);
     }
-    if (rc == 0 && loopback) {
-        snprintf(url, sizeof url, "http://%s", host);
-        rc = add_endpoint(p, url, false, err);
-    }
-    if (rc == 0) {
-        snprintf(url, sizeof url, "https://%s", host);
-        rc = add_endpoint(p, url, insecure, err);
-    }
-    if (rc == 0 && insecure && !loopback) {
-        snprintf(url, sizeof url, "http://%s", host);
-        rc = add_endpoint(p, url, true, err);
-    }
+    bool plain = own && own->plain_http, loopback = is_loopback(host);
+    if (rc == 0 && (plain || loopback))
+        rc = add_endpoint(p, http, own, err);
+    if (rc == 0 && !plain)
+        rc = add_endpoint(p, https, own, err);
+    if (rc == 0 && own && own->insecure && !plain && !loopback)
+        rc = add_endpoint(p, http, own, err);
     return rc;
 }
 
@@ -103,17 +100,18 @@ static bool configured(void *ctx, const struct pull_url *url)
 static void open_registry(struct pull *p, const struct endpoint *e)
 {
     struct registry_options o = {
-        .io = p->o.io, .endpoint = e->url, .insecure = e->insecure, .repository = p->image.reference.repository,
+        .io = p->o.io, .endpoint = e->url, .repository = p->image.reference.repository,
         .username = p->o.username, .password = p->o.password, .identity_token = p->o.identity_token,
         .configured = configured, .ctx = p,
     };
-    bool own = o.username || o.identity_token;
-    for (size_t i = 0; i < p->o.registry_count && !own; i++) {
-        const struct pull_registry *c = &p->o.registries[i];
-        if (is_for(c, p->image.reference.registry) && c->username) {
-            o.username = c->username;
-            o.password = c->password ? c->password : "";
-        }
+    const struct pull_registry *c = e->registry;
+    if (c) {
+        o.tls = c->tls;
+        o.insecure = c->insecure || c->plain_http;
+    }
+    if (c && c->username && !o.username && !o.identity_token) {
+        o.username = c->username;
+        o.password = c->password ? c->password : "";
     }
     if (p->registry_open)
         registry_done(&p->registry);

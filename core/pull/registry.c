@@ -39,8 +39,8 @@ static int open_stream(struct registry *r, const struct pull_url *url, struct pu
         r->local = local > 0;
     else if (local && !r->local && !(r->o.configured && r->o.configured(r->o.ctx, url)))
         return err_set(err, E_FORBIDDEN, "refused to follow the registry to %s, a local address", url->host);
-    bool insecure = r->o.insecure && pull_url_same_origin(url, &r->o.endpoint);
-    return pull_stream_open(r->o.io, url, addrs, count, insecure, ret_stream, err);
+    struct tls_context *tls = r->o.tls && pull_url_same_origin(url, &r->o.endpoint) ? r->o.tls : r->o.io->tls;
+    return pull_stream_open(r->o.io, url, addrs, count, tls, ret_stream, err);
 }
 
 static void write_request(struct buf *out, const struct exchange *x)

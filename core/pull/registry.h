@@ -16,7 +16,8 @@ enum { PULL_REDIRECTS = 5, PULL_TOKEN_BYTES = 64 * 1024, PULL_ERROR_BYTES = 8 * 
 struct registry_options {
     struct pull_io *io;
     struct pull_url endpoint; /* its target is a prefix, "/" when there is none */
-    bool insecure;            /* certificates are not verified */
+    struct tls_context *tls;  /* for the endpoint; NULL: io->tls */
+    bool insecure;            /* https may lead to http */
     const char *repository;
     const char *username, *password, *identity_token; /* "" when there is none */
     /* Is this host and port configured, and so may be local? */

@@ -138,11 +138,11 @@ static int connect_to(struct pull_stream *s, const struct net_addr *addr, struct
 }
 
 int pull_stream_open(struct pull_io *io, const struct pull_url *url, const struct net_addr *addrs,
-                     size_t addr_count, bool insecure, struct pull_stream **ret_stream, struct err *err)
+                     size_t addr_count, struct tls_context *tls, struct pull_stream **ret_stream,
+                     struct err *err)
 {
-    struct tls_context *tls = insecure ? io->tls_insecure : io->tls;
     if (url->https && !tls)
-        return err_set(err, E_UNSUPPORTED, "https is not possible here");
+        return err_set(err, E_UNSUPPORTED, "https needs certificate authorities, and this machine has none");
     struct pull_stream *s = mem_zalloc(sizeof *s);
     if (!s)
         return err_set(err, E_NOMEM, "out of memory");

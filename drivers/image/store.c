@@ -99,6 +99,41 @@ static int load_all(struct image_store *s, struct err *err)
     return rc < 0 ? err_set(err, -rc, "cannot read the images: %s", err_text(rc)) : 0;
 }
 
+static bool layer_used(const struct image_store *s, const char *diff_id)
+{
+    struct map_iter it;
+    struct str key;
+    void *value;
+    map_iter_init(&s->images, &it);
+    while (map_iter_next(&s->images, &it, &key, &value)) {
+        const struct image *i = value;
+        for (size_t n = 0; n < i->layer_count; n++)
+            if (strcmp(i->diff_ids[n], diff_id) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* Layers of pulls that never became an image. */
+static int condemn_unused(struct image_store *s, struct err *err)
+{
+    int fd = openat(s->layers_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *e;
+    if (!list)
+        return err_set_errno(err, "cannot list layers");
+    while ((e = readdir(list))) {
+        char digest[IMAGE_DIGEST_TEXT], part[STORE_NAME_BYTES];
+        snprintf(digest, sizeof digest, "sha256:%.64s", e->d_name);
+        if (strlen(e->d_name) != 64 || !image_digest_ok(str_of(digest)) || layer_used(s, digest))
+            continue;
+        image_layer_name(digest, true, part);
+        renameat(s->layers_fd, e->d_name, s->layers_fd, part);
+    }
+    closedir(list);
+    return 0;
+}
+
 int image_store_open(const char *dir, struct image_store **ret_store, struct err *err)
 {
     struct image_store *s = mem_zalloc(sizeof *s);
@@ -115,12 +150,14 @@ int image_store_open(const char *dir, struct image_store **ret_store, struct err
         rc = open_directory(fd, "blobs", &s->blobs_fd, err);
     if (rc == 0)
         rc = open_directory(fd, "meta", &s->meta_fd, err);
-    if (rc == 0 && (rc = image_parts_remove(s->layers_fd)) == 0 && (rc = image_parts_remove(s->blobs_fd)) == 0)
+    if (rc == 0 && (rc = image_parts_remove(s->blobs_fd)) == 0)
         rc = image_parts_remove(s->meta_fd);
     if (rc < 0 && err && !err->code)
         err_set(err, -rc, "cannot remove what is left of former pulls: %s", err_text(rc));
     if (rc == 0)
         rc = load_all(s, err);
+    if (rc == 0)
+        rc = condemn_unused(s, err);
     if (fd >= 0)
         close(fd);
     if (rc < 0) {
@@ -262,21 +299,6 @@ int image_store_put(struct image_store *s, const char *id, const char *name, con
     return rc;
 }
 
-static bool layer_used(const struct image_store *s, const char *diff_id)
-{
-    struct map_iter it;
-    struct str key;
-    void *value;
-    map_iter_init(&s->images, &it);
-    while (map_iter_next(&s->images, &it, &key, &value)) {
-        const struct image *i = value;
-        for (size_t n = 0; n < i->layer_count; n++)
-            if (strcmp(i->diff_ids[n], diff_id) == 0)
-                return true;
-    }
-    return false;
-}
-
 int image_store_remove(struct image_store *s, const char *id, struct err *err)
 {
     char file[STORE_NAME_BYTES], name[STORE_NAME_BYTES], part[STORE_NAME_BYTES];
@@ -298,12 +320,26 @@ int image_store_remove(struct image_store *s, const char *id, struct err *err)
     return 0;
 }
 
+/* overlayfs refuses a directory twice; what a repeated layer says counts where it is uppermost. */
+static bool seen_above(const struct image *i, size_t n)
+{
+    for (size_t k = n + 1; k < i->layer_count; k++)
+        if (strcmp(i->diff_ids[k], i->diff_ids[n]) == 0)
+            return true;
+    return false;
+}
+
 int image_store_root(const struct image_store *s, const char *id, struct buf *out, struct err *err)
 {
     const struct image *i = map_get(&s->images, str_of(id));
     if (!i)
         return err_set(err, E_NOT_FOUND, "no image %s", id);
-    for (size_t n = i->layer_count; n-- > 0;)
-        buf_printf(out, "%s/layers/%s%s", s->dir, i->diff_ids[n] + 7, n ? ":" : "");
+    bool first = true;
+    for (size_t n = i->layer_count; n-- > 0;) {
+        if (seen_above(i, n))
+            continue;
+        buf_printf(out, "%s%s/layers/%s", first ? "" : ":", s->dir, i->diff_ids[n] + 7);
+        first = false;
+    }
     return out->failed ? err_set(err, E_NOMEM, "out of memory for the layers' paths") : 0;
 }

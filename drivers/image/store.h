@@ -7,8 +7,9 @@
  *   meta/<hex of the image id>.json   one image: names, repository digests, diff ids, configuration
  *
  * A layer appears by a rename after its contents are on disk, an image after all its layers.
- * `.part` of a former run is removed at open. Names are canonical ("docker.io/library/x:latest");
- * who spells them differently normalises first. One process owns a store.
+ * `.part` files of a former run are removed at open; `.part` directories, and layers that belong to
+ * no image, are garbage then. Names are canonical ("docker.io/library/x:latest"); who spells them
+ * differently normalises first. One process owns a store.
  */
 #ifndef DRIVERS_IMAGE_STORE_H
 #define DRIVERS_IMAGE_STORE_H

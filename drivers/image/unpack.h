@@ -21,7 +21,7 @@ struct unpack_options {
     int root_fd;         /* the empty directory, opened O_RDONLY | O_DIRECTORY */
     const char *diff_id; /* "sha256:<hex>" of the plain tar, or NULL: not checked */
     uint64_t max_bytes;  /* of the plain tar and of the files in it; 0: UNPACK_MAX_BYTES */
-    bool bare;           /* only regular files and directories, owned by us: archives of images */
+    bool bare;           /* files, links and directories, owned by us: archives of images */
 };
 
 #define UNPACK_MAX_BYTES (UINT64_C(64) << 30)

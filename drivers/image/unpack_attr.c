@@ -46,11 +46,9 @@ int unpack_attributes(struct unpack *u, int fd, const struct tar_entry *e, struc
     return 0;
 }
 
-int unpack_attributes_at(struct unpack *u, int dir_fd, const char *name, const struct tar_entry *e,
-                         struct err *err)
+int unpack_attributes_at(int dir_fd, const char *name, const struct tar_entry *e, struct err *err)
 {
     const struct timespec times[2] = {{e->mtime_s, e->mtime_ns}, {e->mtime_s, e->mtime_ns}};
-    (void)u;
     if (fchownat(dir_fd, name, e->uid, e->gid, AT_SYMLINK_NOFOLLOW) < 0)
         return err_set_errno(err, "cannot set the owner");
     if (e->type != TAR_SYMLINK && fchmodat(dir_fd, name, e->mode, 0) < 0)

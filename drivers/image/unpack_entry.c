@@ -99,7 +99,7 @@ static int make_device(struct unpack *u, int dir_fd, const char *name, const str
     if (e->type == TAR_CHAR && device == makedev(0, 0))
         return 0; /* a forged whiteout */
     if (mknodat(dir_fd, name, type | e->mode, device) == 0)
-        return unpack_attributes_at(u, dir_fd, name, e, err);
+        return unpack_attributes_at(dir_fd, name, e, err);
     if (errno != EPERM)
         return err_set_errno(err, "cannot make the device node");
     u->skipped++;
@@ -109,8 +109,8 @@ static int make_device(struct unpack *u, int dir_fd, const char *name, const str
 static int make(struct unpack *u, int dir_fd, const char *name, const struct tar_entry *e, struct err *err)
 {
     bool opaque, kept;
-    if (u->o->bare && e->type != TAR_FILE && e->type != TAR_DIRECTORY)
-        return err_set(err, E_SYNTAX, "only files and directories are expected");
+    if (u->o->bare && (e->type == TAR_CHAR || e->type == TAR_BLOCK || e->type == TAR_FIFO))
+        return err_set(err, E_SYNTAX, "only files, links and directories are expected");
     int rc = clear_place(dir_fd, name, e, &opaque, &kept, err);
     if (rc < 0)
         return rc;
@@ -123,7 +123,7 @@ static int make(struct unpack *u, int dir_fd, const char *name, const struct tar
     case TAR_SYMLINK:
         if (symlinkat(e->link, dir_fd, name) < 0)
             return err_set_errno(err, "cannot make the symbolic link");
-        return unpack_attributes_at(u, dir_fd, name, e, err);
+        return u->o->bare ? 0 : unpack_attributes_at(dir_fd, name, e, err);
     default: return make_device(u, dir_fd, name, e, err);
     }
 }

@@ -57,8 +57,7 @@ int unpack_end(void *ctx, struct err *err);
 /* ---- attributes (unpack_attr.c) ---- */
 int unpack_attributes(struct unpack *u, int fd, const struct tar_entry *e, struct err *err) MUST_CHECK;
 /* Of something that cannot be opened: symbolic links, devices, pipes. */
-int unpack_attributes_at(struct unpack *u, int dir_fd, const char *name, const struct tar_entry *e,
-                         struct err *err) MUST_CHECK;
+int unpack_attributes_at(int dir_fd, const char *name, const struct tar_entry *e, struct err *err) MUST_CHECK;
 int unpack_keep_times(struct unpack *u, const struct tar_entry *e, struct err *err) MUST_CHECK;
 void unpack_set_times(struct unpack *u);
 
