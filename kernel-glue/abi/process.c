@@ -174,7 +174,10 @@ void process_new_keyring(void)
 int process_namespace_open(pid_t pid, const char *what, int *ret_fd)
 {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, what);
+    if (pid)
+        snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, what);
+    else
+        snprintf(path, sizeof path, "/proc/self/ns/%s", what);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0)
         *ret_fd = fd;

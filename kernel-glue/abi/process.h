@@ -50,7 +50,7 @@ void process_set_name(const char *name);
 /* A session keyring of its own, so that nobody else's keys are reachable. */
 void process_new_keyring(void);
 
-/* Namespace of a process, as a descriptor: what is "net", "mnt", "pid" ... */
+/* Namespace of a process (0: this one), as a descriptor: what is "net", "mnt", "pid" ... */
 int process_namespace_open(pid_t pid, const char *what, int *ret_fd) MUST_CHECK;
 
 #endif
