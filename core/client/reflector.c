@@ -122,7 +122,7 @@ static void list_ended(struct cache *c, int rc, const char *message)
     if (rc == 0 && r->input.failed)
         rc = err_set(&err, E_TOO_LARGE, "the list chunk is too large");
     if (rc == 0)
-        rc = json_parse(&a, buf_str(&r->input), NULL, &list, &err);
+        rc = json_parse(&a, buf_str(&r->input), &json_options_trusted, &list, &err);
     else if (!err.code)
         err_set(&err, -rc, "%s", message ? message : err_text(rc));
     if (rc == 0 && r->status == 200) {
