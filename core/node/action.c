@@ -191,7 +191,7 @@ static void refuse(struct action *a, const char *why)
 static void start_exec(struct action *a, struct container *c, const struct json *exec)
 {
     struct runtime *rt = a->node->runtime;
-    struct arena arena CLEANUP_ARENA;
+    struct arena arena CLEANUP_ARENA = {0};
     const struct json *command = json_get(exec, "command");
     size_t i = 0;
     arena_init(&arena, LIMIT_REQUEST_ARENA);
@@ -272,7 +272,7 @@ static void put_head(struct buf *head, const struct net_addr *to, const struct j
 static int start_http(struct action *a, struct container *c, const struct json *container,
                       const struct json *target, bool get, struct err *err)
 {
-    struct buf head CLEANUP_BUF;
+    struct buf head CLEANUP_BUF = {0};
     struct httpget_request r = {.node = a->node};
     int rc = address_of(c, container, target, &r.to, err);
     if (rc < 0)

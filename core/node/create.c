@@ -154,7 +154,7 @@ static int describe(struct making *m, struct arena *a, struct runtime_container 
 void container_create(struct container *c)
 {
     struct runtime *rt = c->pod->node->runtime;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     struct runtime_container container;
     struct err err = {0};
     arena_init(&a, LIMIT_RECONCILE_ARENA);

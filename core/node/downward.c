@@ -38,7 +38,7 @@ static int by_key(const void *a, const void *b)
 
 static int format_map(struct arena *a, const struct json *map, struct str *ret_text)
 {
-    struct buf text CLEANUP_BUF;
+    struct buf text CLEANUP_BUF = {0};
     size_t count = json_count(map), i = 0;
     const struct json **sorted = arena_alloc(a, (count + 1) * sizeof *sorted);
     buf_init(&text, LIMIT_OBJECT_BYTES);
@@ -67,7 +67,7 @@ static struct str subscript(const char *path, struct str prefix)
 
 static struct str addrs_text(struct arena *a, const struct net_addr *addrs, size_t count, bool all)
 {
-    struct buf b CLEANUP_BUF;
+    struct buf b CLEANUP_BUF = {0};
     char text[NET_ADDR_TEXT];
     buf_init(&b, 1024);
     for (size_t i = 0; i < count && (all || i == 0); i++)

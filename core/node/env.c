@@ -66,7 +66,7 @@ static size_t expand_one(struct buf *b, const struct env *e, struct str text)
 
 struct str env_expand(struct arena *a, const struct env *e, struct str text)
 {
-    struct buf b CLEANUP_BUF;
+    struct buf b CLEANUP_BUF = {0};
     buf_init(&b, LIMIT_OBJECT_BYTES);
     if (str_find_byte(text, '$') < 0)
         return arena_str(a, text);

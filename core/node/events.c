@@ -166,8 +166,8 @@ static void sent(void *ctx, const struct client_reply *reply)
 
 static int send_record(struct events *e, struct record *r)
 {
-    struct arena a CLEANUP_ARENA;
-    struct buf text CLEANUP_BUF;
+    struct arena a CLEANUP_ARENA = {0};
+    struct buf text CLEANUP_BUF = {0};
     arena_init(&a, LIMIT_REQUEST_ARENA);
     buf_init(&text, LIMIT_BODY_BYTES);
     bool first = r->sent_count == 0;

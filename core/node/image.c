@@ -115,7 +115,7 @@ static void begin_pull(struct pull *u)
 {
     struct container *c = u->container;
     struct node *n = c->pod->node;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     struct str auth = {"", 0};
     arena_init(&a, LIMIT_REQUEST_ARENA);
     struct json *tree = pod_tree(c->pod, &a);
@@ -164,7 +164,7 @@ static void looked_up(void *ctx, const struct runtime_result *r, const struct ru
 void container_pull(struct container *c)
 {
     struct node *n = c->pod->node;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     arena_init(&a, LIMIT_REQUEST_ARENA);
     struct json *tree = pod_tree(c->pod, &a);
     const struct json *spec = container_spec(json_get(tree, "spec"), c);

@@ -9,7 +9,7 @@ enum { POST_START_MS = 24 * 3600 * 1000, LEAST_GRACE_MS = 2 * 1000 };
 
 static bool begin(struct container *c, const char *hook, int64_t timeout_ms, action_done_fn *done)
 {
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     arena_init(&a, LIMIT_RECONCILE_ARENA);
     struct json *tree = pod_tree(c->pod, &a);
     const struct json *container = container_spec(json_get(tree, "spec"), c);

@@ -145,6 +145,7 @@ static void state_done(void *ctx, const struct runtime_result *r)
         return;
     }
     n->runtime_up = true;
+    pods_state_read(n);
     set_up_network(n);
 }
 

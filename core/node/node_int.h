@@ -165,7 +165,7 @@ struct pod {
     struct loop_task work;
     struct loop_timer timer, retry;
     int64_t retry_ms;
-    bool call_busy; /* pod_create, pod_remove or the API's delete is under way */
+    bool call_busy; /* pod_create or pod_remove is under way */
     unsigned files_busy; /* pod_file calls under way */
     bool files_failed;
 
@@ -173,10 +173,12 @@ struct pod {
     uint64_t status_hash; /* of what the API has accepted; 0: nothing */
     uint64_t status_sending;
     bool status_busy, status_dirty;
+    struct client_call *status_call, *delete_call;
     int64_t status_retry_ms;
     struct loop_timer status_timer;
     int64_t condition_ns[8]; /* lastTransitionTime */
     int8_t condition[8];     /* -1: not set yet, else status */
+    bool scheduled;          /* the scheduler has written PodScheduled: it is not ours to write */
 };
 
 /* ---- the node (node.c) ---- */
@@ -246,10 +248,10 @@ struct pod *pods_get(const struct node *n, const char *uid);
 struct pod *pods_add(struct node *n, struct object *o);
 struct pod *pods_add_orphan(struct node *n, const char *uid, const char *ns, const char *name);
 void pods_forget(struct pod *p);
-/* After the runtime's state was read, and now and then: removes orphans, and finds the pods whose
- * sandbox is gone or whose deletion the watch has missed. */
+/* Now and then: finds orphans, and pods whose deletion the watch has missed. */
 void pods_reconcile(struct node *n);
 void pods_reading_state(struct node *n); /* before the runtime's state is read */
+void pods_state_read(struct node *n);    /* after: what was not reported is lost */
 struct pod *pods_find(const struct node *n, const char *ns, const char *name);
 void pod_free(struct pod *p);
 

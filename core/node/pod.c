@@ -245,42 +245,44 @@ static void work_removing(struct step *s)
 static void deleted(void *ctx, const struct client_reply *r)
 {
     struct pod *p = ctx;
-    p->call_busy = false;
-    if (p->state == POD_DELETING) {
-        if (r->rc == -E_NOT_FOUND || r->rc == -E_CONFLICT)
-            p->api_gone = true; /* or another pod of that name */
-        else if (r->rc < 0)
-            log_warn("pod %s/%s: deleting: %s", p->namespace, p->name, r->message);
-        /* The watch tells when it is gone; asking again is harmless. */
-        if (p->api_gone)
-            pod_wake(p);
-        else
-            pod_retry_later(p);
-    }
-    pod_unref(p);
+    p->delete_call = NULL;
+    if (r->rc == -E_NOT_FOUND || r->rc == -E_CONFLICT)
+        p->api_gone = true; /* or another pod of that name */
+    else if (r->rc < 0)
+        log_warn("pod %s/%s: deleting: %s", p->namespace, p->name, r->message);
+    /* The watch tells when it is gone; asking again is harmless. */
+    if (p->api_gone)
+        pod_wake(p);
+    else
+        pod_retry_later(p);
 }
 
-static void work_deleting(struct step *s)
+static int send_delete(struct step *s)
 {
     struct pod *p = s->pod;
-    if (p->api_gone) {
-        pod_event(p, POD_EV_FORGET);
-        return;
-    }
-    if (p->call_busy || loop_timer_armed(&p->retry) || status_pending(p))
-        return;
+    struct buf text CLEANUP_BUF = {0};
     struct json *body = json_new(s->a, JSON_OBJECT);
     json_set_cstr(s->a, body, "kind", "DeleteOptions");
     json_set_cstr(s->a, body, "apiVersion", "v1");
     json_set_i64(s->a, body, "gracePeriodSeconds", 0);
     json_set_path(s->a, body, "preconditions.uid", json_new_cstr(s->a, p->uid));
-    const char *path = client_path(s->a, NULL, "v1", p->namespace, "pods", p->name, NULL);
-    if (s->a->failed || client_send_json(p->node->client, "DELETE", path, NULL, body, deleted, p) < 0) {
+    buf_init(&text, LIMIT_BODY_BYTES);
+    json_write(&text, body);
+    struct client_request q = {
+        .method = "DELETE", .body = buf_str(&text),
+        .path = client_path(s->a, NULL, "v1", p->namespace, "pods", p->name, NULL)};
+    if (s->a->failed || text.failed)
+        return -E_NOMEM;
+    return client_do(p->node->client, &q, deleted, p, &p->delete_call);
+}
+
+static void work_deleting(struct step *s)
+{
+    struct pod *p = s->pod;
+    if (p->api_gone)
+        pod_event(p, POD_EV_FORGET);
+    else if (!p->delete_call && !loop_timer_armed(&p->retry) && !status_pending(p) && send_delete(s) < 0)
         pod_retry_later(p);
-        return;
-    }
-    p->call_busy = true;
-    pod_ref(p);
 }
 
 static void work_gone(struct step *s)
@@ -315,7 +317,7 @@ static void work(void *ctx)
         [POD_ENDED] = work_ended,         [POD_REMOVING] = work_removing,
         [POD_DELETING] = work_deleting,   [POD_GONE] = work_gone};
     struct pod *p = ctx;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     if (!p->node->recovered || p->state == POD_GONE)
         return;
     arena_init(&a, LIMIT_RECONCILE_ARENA);

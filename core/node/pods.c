@@ -55,6 +55,8 @@ void pod_free(struct pod *p)
     loop_timer_cancel(p->node->loop, &p->timer);
     loop_timer_cancel(p->node->loop, &p->retry);
     status_done(p);
+    if (p->delete_call)
+        client_cancel(p->node->client, p->delete_call);
     for (size_t i = 0; i < p->container_count; i++)
         container_done(&p->containers[i]);
     for (size_t i = 0; i < p->volume_count; i++)
@@ -116,7 +118,7 @@ static int make_parts(struct pod *p, const struct json *spec)
 
 struct pod *pods_add(struct node *n, struct object *o)
 {
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     arena_init(&a, LIMIT_RECONCILE_ARENA);
     struct json *tree = object_json(o, &a);
     struct pod *p = tree ? pod_new(n, o->uid, o->namespace, o->name) : NULL;
@@ -150,6 +152,9 @@ void pods_forget(struct pod *p)
     loop_timer_cancel(n->loop, &p->timer);
     loop_timer_cancel(n->loop, &p->retry);
     status_done(p);
+    if (p->delete_call)
+        client_cancel(n->client, p->delete_call);
+    p->delete_call = NULL;
     if (map_get(&n->pods, str_of(p->uid)) == p)
         map_remove(&n->pods, str_of(p->uid));
     list_push_back(&n->removed, &p->gone_link);
@@ -216,6 +221,19 @@ void pods_reading_state(struct node *n)
         ((struct pod *)value)->reported = ((struct pod *)value)->call_busy;
 }
 
+void pods_state_read(struct node *n)
+{
+    struct map_iter it;
+    struct str key;
+    void *value;
+    map_iter_init(&n->pods, &it);
+    while (map_iter_next(&n->pods, &it, &key, &value)) {
+        struct pod *p = value;
+        if (p->sandbox && !p->reported)
+            pod_event(p, POD_EV_LOST);
+    }
+}
+
 static bool add_missing(void *ctx, struct object *o)
 {
     struct node *n = ctx;
@@ -238,9 +256,6 @@ void pods_reconcile(struct node *n)
         struct object *o = cache_get(n->pods_cache, p->namespace, p->name);
         if (!o || !cstr_eq(o->uid, p->uid))
             p->api_gone = true;
-        if (p->sandbox && !p->reported)
-            pod_event(p, POD_EV_LOST);
-        p->reported = true;
         pod_wake(p);
     }
     cache_each(n->pods_cache, add_missing, n); /* those that memory had no room for */

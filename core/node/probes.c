@@ -118,7 +118,7 @@ static void probed(void *ctx, enum action_result result, const char *message)
 {
     struct probe *p = ctx;
     struct container *c = p->container;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     bool ok = result == ACTION_SUCCESS;
     p->action = NULL;
     if (!p->active || !container_running(c))
@@ -137,7 +137,7 @@ static void on_timer(void *ctx)
     struct probe *p = ctx;
     struct container *c = p->container;
     struct node *n = c->pod->node;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     arena_init(&a, LIMIT_RECONCILE_ARENA);
     const struct json *spec = json_get(pod_tree(c->pod, &a), "spec");
     const struct json *container = container_spec(spec, c);
@@ -151,7 +151,7 @@ static void on_timer(void *ctx)
 
 void probes_start(struct container *c)
 {
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     arena_init(&a, LIMIT_RECONCILE_ARENA);
     const struct json *spec = json_get(pod_tree(c->pod, &a), "spec");
     const struct json *container = container_spec(spec, c);

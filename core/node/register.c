@@ -39,7 +39,7 @@ static const char strategic_patch[] = "application/strategic-merge-patch+json";
 static int ask(struct registration *r, const char *method, const char *path, const char *type,
                const struct json *body, client_reply_fn *done, struct client_call **ret_call)
 {
-    struct buf text CLEANUP_BUF;
+    struct buf text CLEANUP_BUF = {0};
     buf_init(&text, LIMIT_BODY_BYTES);
     if (body)
         json_write(&text, body);
@@ -77,7 +77,7 @@ static void status_failed(struct registration *r, const char *what, const char *
 
 static void remember_uid(struct registration *r, struct str body)
 {
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     struct json *tree = NULL;
     arena_init(&a, LIMIT_REQUEST_ARENA);
     if (json_parse(&a, body, NULL, &tree, NULL) == 0)
@@ -102,7 +102,7 @@ static void reported(void *ctx, const struct client_reply *reply)
 /* Heartbeat times are no change. */
 static uint64_t status_hash(struct arena *a, const struct json *status)
 {
-    struct buf text CLEANUP_BUF;
+    struct buf text CLEANUP_BUF = {0};
     struct json *copy = json_clone(a, status);
     for (struct json *c = json_first(json_get(copy, "conditions")); c; c = c->next)
         json_remove(c, "lastHeartbeatTime");
@@ -115,7 +115,7 @@ static uint64_t status_hash(struct arena *a, const struct json *status)
 static void report(struct registration *r)
 {
     struct node *n = r->node;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     arena_init(&a, LIMIT_REQUEST_ARENA);
     struct object *o = cache_get(n->self, "", n->o.node_name);
     struct json *current = o ? object_json(o, &a) : NULL;
@@ -154,7 +154,7 @@ static void looked_up(void *ctx, const struct client_reply *reply)
 {
     struct registration *r = ctx;
     struct node *n = r->node;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     int rc;
     arena_init(&a, LIMIT_REQUEST_ARENA);
     struct json *o = node_object(n, &a);
@@ -177,7 +177,7 @@ static void looked_up(void *ctx, const struct client_reply *reply)
 static void on_status_timer(void *ctx)
 {
     struct registration *r = ctx;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     arena_init(&a, LIMIT_REQUEST_ARENA);
     if (r->status_busy)
         return;
@@ -263,7 +263,7 @@ static struct json *new_lease(struct registration *r, struct arena *a)
 static void lease_patched(void *ctx, const struct client_reply *reply)
 {
     struct registration *r = ctx;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     if (reply->rc != -E_NOT_FOUND) {
         renewed(ctx, reply);
         return;
@@ -278,7 +278,7 @@ static void lease_patched(void *ctx, const struct client_reply *reply)
 static void on_lease_timer(void *ctx)
 {
     struct registration *r = ctx;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     if (r->lease_busy)
         return;
     if (!r->created) {

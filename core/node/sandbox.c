@@ -59,7 +59,7 @@ static void put_file(struct pod *p, const char *name, struct str text)
 static void write_files(struct step *s)
 {
     struct pod *p = s->pod;
-    struct buf hosts CLEANUP_BUF, resolv CLEANUP_BUF;
+    struct buf hosts CLEANUP_BUF = {0}, resolv CLEANUP_BUF = {0};
     const char *hostname = sandbox_hostname(s);
     const char *line = arena_printf(s->a, "%s\n", hostname);
     buf_init(&hosts, LIMIT_OBJECT_BYTES);

@@ -100,7 +100,7 @@ static void failed(struct source *s, int rc, const char *message)
 
 static int take(struct source *s, struct str body)
 {
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     struct json *tree = NULL;
     struct object *o = NULL;
     arena_init(&a, LIMIT_REQUEST_ARENA);
@@ -143,7 +143,7 @@ static void fetched(void *ctx, const struct client_reply *r)
 
 static void fetch(struct source *s)
 {
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     if (s->call) {
         s->again = true;
         return;
@@ -285,7 +285,7 @@ static bool auth_in(struct arena *a, const struct json *secret, struct str regis
     for (struct json *m = json_first(json_get(config, "auths")); m; m = m->next) {
         if (!same_registry(m->key, registry))
             continue;
-        struct buf b CLEANUP_BUF;
+        struct buf b CLEANUP_BUF = {0};
         buf_init(&b, LIMIT_OBJECT_BYTES);
         json_write(&b, m);
         *ret_auth = arena_str(a, buf_str(&b));

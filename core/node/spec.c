@@ -149,7 +149,7 @@ int spec_build(struct step *s, struct container *c, const struct json *image, st
 {
     struct arena *a = s->a;
     const struct json *container = container_spec(s->spec, c);
-    struct buf text CLEANUP_BUF;
+    struct buf text CLEANUP_BUF = {0};
     struct env env;
     int rc = env_build(s, container, &env, err);
     if (rc < 0)

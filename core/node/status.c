@@ -25,6 +25,10 @@ void status_init(struct pod *p)
 void status_done(struct pod *p)
 {
     loop_timer_cancel(p->node->loop, &p->status_timer);
+    if (p->status_call)
+        client_cancel(p->node->client, p->status_call);
+    p->status_call = NULL;
+    p->status_busy = false;
 }
 
 bool status_pending(const struct pod *p)
@@ -47,6 +51,7 @@ void status_recall(struct pod *p, const struct json *tree)
             p->condition_ns[i] = us * 1000;
         }
     }
+    p->scheduled = p->condition[CONDITION_SCHEDULED] == 1;
     status_recall_containers(p, status);
 }
 
@@ -62,17 +67,17 @@ static void answered(void *ctx, const struct client_reply *r)
 {
     struct pod *p = ctx;
     p->status_busy = false;
+    p->status_call = NULL;
     if (r->rc == 0 || refused_for_good(r)) {
         if (r->rc < 0 && r->rc != -E_NOT_FOUND)
             log_warn("pod %s/%s: its status was refused: %s", p->namespace, p->name, r->message);
         p->status_hash = p->status_sending;
         p->status_retry_ms = RETRY_FIRST_MS;
         pod_wake(p); /* for what has changed meanwhile */
-    } else if (p->state != POD_GONE) {
+    } else {
         loop_timer_set(p->node->loop, &p->status_timer, p->status_retry_ms);
         p->status_retry_ms = p->status_retry_ms * 2 < RETRY_LONGEST_MS ? p->status_retry_ms * 2 : RETRY_LONGEST_MS;
     }
-    pod_unref(p);
 }
 
 /* A list that merges by key keeps what is not named: an address of an earlier sandbox is taken out
@@ -101,20 +106,23 @@ static void send(struct step *s, struct json *status, uint64_t hash)
     json_set_path(s->a, body, "metadata.uid", json_new_cstr(s->a, p->uid));
     json_set(s->a, body, "status", status);
     const char *path = client_path(s->a, NULL, "v1", p->namespace, "pods", p->name, "status");
-    if (s->a->failed || client_send_json(p->node->client, "PATCH", path, "application/strategic-merge-patch+json",
-                                         body, answered, p) < 0) {
+    struct buf text CLEANUP_BUF = {0};
+    buf_init(&text, LIMIT_BODY_BYTES);
+    json_write(&text, body);
+    struct client_request q = {.method = "PATCH", .path = path, .body = buf_str(&text),
+                               .content_type = "application/strategic-merge-patch+json"};
+    if (s->a->failed || text.failed || client_do(p->node->client, &q, answered, p, &p->status_call) < 0) {
         loop_timer_set(p->node->loop, &p->status_timer, p->status_retry_ms);
         return;
     }
     p->status_sending = hash;
     p->status_busy = true;
-    pod_ref(p);
 }
 
 void status_update(struct step *s)
 {
     struct pod *p = s->pod;
-    struct buf text CLEANUP_BUF;
+    struct buf text CLEANUP_BUF = {0};
     if (!p->object || p->api_gone || p->status_busy || loop_timer_armed(&p->status_timer))
         return;
     buf_init(&text, LIMIT_BODY_BYTES);

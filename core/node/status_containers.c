@@ -47,11 +47,14 @@ static struct json *build_one(struct step *s, const struct container *c)
     json_set_bool(a, o, "started", c->started);
     json_set_bool(a, o, "ready", c->ready);
     json_set_cstr(a, o, "name", c->name);
-    json_set_i64(a, o, "restartCount", c->now.id[0] ? c->now.attempt : 0);
+    /* Between creating and started nothing is said of the new instance: one patch fewer. */
+    const struct instance *shown = waiting && !c->now.exited ? &c->last : &c->now;
+    const char *image = c->repo_digest ? c->repo_digest : c->image_id ? c->image_id : "";
+    json_set_i64(a, o, "restartCount", shown->id[0] ? shown->attempt : 0);
     json_set_cstr(a, o, "image", json_path_cstr(spec, "image"));
-    json_set_cstr(a, o, "imageID", c->repo_digest ? c->repo_digest : c->image_id ? c->image_id : "");
-    if (c->now.id[0])
-        json_set_cstr(a, o, "containerID", arena_printf(a, "keelson://%s", c->now.id));
+    json_set_cstr(a, o, "imageID", shown->id[0] ? image : "");
+    if (shown->id[0])
+        json_set_cstr(a, o, "containerID", arena_printf(a, "keelson://%s", shown->id));
     state = json_object_at(a, o, "state");
     last = json_object_at(a, o, "lastState");
     if (waiting) {

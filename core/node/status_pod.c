@@ -155,7 +155,7 @@ static void put_conditions(struct step *s, struct json *status, const char *phas
     put_condition(s, list, CONDITION_INITIALIZED, initialized(s));
     put_condition(s, list, CONDITION_READY, ready(s, containers));
     put_condition(s, list, CONDITION_CONTAINERS_READY, containers);
-    if (!condition_true(s, "PodScheduled"))
+    if (!s->pod->scheduled)
         put_condition(s, list, CONDITION_SCHEDULED, yes); /* bound without the scheduler */
 }
 

@@ -81,7 +81,7 @@ static void message_opened(void *ctx, const struct runtime_result *res, const st
         node_text_set(&c->now.message, text);
     }
     if (n <= 0 && r->log_too) {
-        struct arena a CLEANUP_ARENA;
+        struct arena a CLEANUP_ARENA = {0};
         arena_init(&a, LIMIT_REQUEST_ARENA);
         const char *path = container_log_path(&a, c, c->now.attempt);
         if (path) {
@@ -95,7 +95,7 @@ static void message_opened(void *ctx, const struct runtime_result *res, const st
 void termination_read(struct container *c, void (*done)(struct container *c))
 {
     struct runtime *rt = c->pod->node->runtime;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     struct reading *r = mem_zalloc(sizeof *r);
     if (!r) {
         done(c);

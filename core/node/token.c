@@ -66,7 +66,7 @@ static void answered(void *ctx, const struct client_reply *r)
 {
     struct token *t = ctx;
     struct node *n = t->volume->pod->node;
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     struct json *tree = NULL;
     t->call = NULL;
     if (r->rc < 0) {
@@ -96,8 +96,8 @@ static void ask(void *ctx)
 {
     struct token *t = ctx;
     struct pod *p = t->volume->pod;
-    struct arena a CLEANUP_ARENA;
-    struct buf text CLEANUP_BUF;
+    struct arena a CLEANUP_ARENA = {0};
+    struct buf text CLEANUP_BUF = {0};
     if (t->call)
         return;
     arena_init(&a, LIMIT_REQUEST_ARENA);

@@ -1,0 +1,308 @@
+/* Logs, exec, attach and port-forward behind their HTTP requests. See server_int.h. */
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "codec/time.h"
+#include "node/server_int.h"
+#include "wire/websocket.h"
+
+enum { MOST_ARGS = 4096, UPGRADE_OUT_BYTES = 8 * 1024 * 1024 };
+
+/* ---- logs ---- */
+
+static bool log_data(void *ctx, struct str bytes)
+{
+    struct request *q = ctx;
+    http_reply_write(q->http, bytes);
+    return http_reply_unsent(q->http) <= CONN_HIGH;
+}
+
+static void log_end(void *ctx)
+{
+    struct request *q = ctx;
+    http_reply_end(q->http);
+    q->http = NULL;
+    request_free(q);
+}
+
+static bool log_alive(void *ctx)
+{
+    const struct request *q = ctx;
+    const struct container *c = q->container;
+    return c->now.attempt == q->attempt && !c->now.exited && c->pod->state < POD_REMOVING;
+}
+
+void requests_logs_drained(struct request *q)
+{
+    if (q->logread)
+        logread_resume(q->logread);
+}
+
+static int64_t number(struct request *q, const char *name, int64_t otherwise)
+{
+    int64_t value;
+    struct str text = url_query_get(&q->arena, q->query, name);
+    return text.n && str_to_i64(text, &value) == 0 ? value : otherwise;
+}
+
+static struct logread_options log_options(struct request *q)
+{
+    struct logread_options o = {.follow = request_flag(q, "follow"), .timestamps = request_flag(q, "timestamps"),
+                                .tail_lines = number(q, "tailLines", -1), .limit_bytes = number(q, "limitBytes", -1)};
+    struct str since = url_query_get(&q->arena, q->query, "sinceTime");
+    int64_t seconds = number(q, "sinceSeconds", -1), us;
+    if (seconds >= 0)
+        o.since_us = loop_realtime_ns(q->server->node->loop) / 1000 - seconds * 1000000;
+    else if (since.n && time_parse(since, &us, NULL) == 0)
+        o.since_us = us;
+    return o;
+}
+
+static void log_opened(void *ctx, const struct runtime_result *r, const struct runtime_streams *s)
+{
+    static const struct logread_handlers handlers = {log_data, log_end, log_alive};
+    static const struct http_header plain = {{"content-type", 12}, {"text/plain; charset=utf-8", 25}};
+    struct request *q = ctx;
+    int fd = r->rc == 0 ? s->out : -1;
+    q->busy = false;
+    if (!q->http) {
+        if (fd >= 0)
+            close(fd);
+        request_free(q);
+        return;
+    }
+    if (fd < 0) {
+        request_fail(q, r->rc == -E_NOT_FOUND ? 404 : 500, "unable to open the log of container %s: %s",
+                     q->container->name, r->message);
+        return;
+    }
+    struct logread_options o = log_options(q);
+    const char *path = container_log_path(&q->arena, q->container, q->attempt);
+    if (!path || logread_new(q->server->node, fd, path, &o, &handlers, q, &q->logread) < 0) {
+        close(fd);
+        request_fail(q, 500, "out of memory");
+        return;
+    }
+    http_reply(q->http, 200, &plain, 1, -1);
+}
+
+/* Which run's log is meant; false: answered with why there is none. */
+static bool choose_attempt(struct request *q)
+{
+    const struct container *c = q->container;
+    bool waiting = container_waiting(c) || c->state == CONTAINER_CREATING;
+    const struct instance *current = waiting && !c->now.exited ? &c->last : &c->now;
+    const struct instance *previous = waiting ? current : &c->last;
+    if (request_flag(q, "previous")) {
+        if (!previous->id[0] || !previous->exited) {
+            request_fail(q, 400, "previous terminated container \"%s\" in pod \"%s\" not found", c->name, c->pod->name);
+            return false;
+        }
+        q->attempt = previous->attempt;
+        return true;
+    }
+    if (!current->id[0]) {
+        request_fail(q, 400, "container \"%s\" in pod \"%s\" is waiting to start: %s", c->name, c->pod->name,
+                     c->waiting_reason ? c->waiting_reason : "ContainerCreating");
+        return false;
+    }
+    q->attempt = current->attempt;
+    return true;
+}
+
+void requests_logs(struct request *q)
+{
+    struct runtime *rt = q->server->node->runtime;
+    if (!choose_attempt(q))
+        return;
+    const char *path = container_log_path(&q->arena, q->container, q->attempt);
+    if (!path) {
+        request_fail(q, 500, "out of memory");
+        return;
+    }
+    q->busy = true;
+    rt->ops->log_open(rt->self, path, log_opened, q);
+}
+
+/* ---- streams ---- */
+
+struct upgrade { /* an upgraded connection */
+    struct list link;
+    struct server *server;
+    struct conn *conn;
+    struct stream *stream;
+    struct buf out;
+    bool finishing;
+};
+
+static void upgrade_free(struct upgrade *u)
+{
+    list_remove(&u->link);
+    stream_free(u->stream);
+    conn_free(u->conn);
+    buf_done(&u->out);
+    mem_free(u);
+}
+
+void upgrades_free(struct server *s)
+{
+    struct upgrade *u, *next;
+    LIST_EACH_SAFE (u, next, &s->upgrades, link)
+        upgrade_free(u);
+}
+
+void server_exec_exited(struct server *s, uint64_t session, const struct runtime_exit *e)
+{
+    struct upgrade *u, *next;
+    if (!s)
+        return;
+    LIST_EACH_SAFE (u, next, &s->upgrades, link)
+        if (u->stream && stream_exec_exited(u->stream, session, e))
+            return;
+}
+
+static void flush(void *ctx)
+{
+    struct upgrade *u = ctx;
+    struct str all = buf_str(&u->out);
+    if (all.n && conn_write(u->conn, all) == 0)
+        buf_clear(&u->out);
+}
+
+static size_t unsent(void *ctx)
+{
+    struct upgrade *u = ctx;
+    return conn_unsent(u->conn);
+}
+
+static void pause_input(void *ctx, bool paused)
+{
+    struct upgrade *u = ctx;
+    conn_pause(u->conn, paused);
+}
+
+static void finish(void *ctx)
+{
+    struct upgrade *u = ctx;
+    flush(u);
+    if (!u->finishing)
+        conn_finish(u->conn);
+    u->finishing = true;
+}
+
+static void conn_data(void *ctx, struct str bytes)
+{
+    struct upgrade *u = ctx;
+    if (u->stream && !u->finishing && stream_feed(u->stream, bytes) < 0)
+        finish(u);
+}
+
+static void conn_drained(void *ctx)
+{
+    struct upgrade *u = ctx;
+    flush(u);
+    if (u->stream && !u->finishing)
+        stream_drained(u->stream);
+}
+
+static void conn_closed(void *ctx, int rc, const char *message)
+{
+    (void)rc, (void)message;
+    upgrade_free(ctx);
+}
+
+static const char **arguments(struct request *q)
+{
+    struct str rest = q->query, name, value;
+    const char **args = arena_zalloc(&q->arena, (MOST_ARGS + 1) * sizeof *args);
+    size_t count = 0;
+    while (args && count < MOST_ARGS && url_query_next(&q->arena, &rest, &name, &value))
+        if (str_is(name, "command"))
+            args[count++] = arena_strndup(&q->arena, value.p, value.n);
+    return count ? args : NULL;
+}
+
+static bool either(struct request *q, const char *ours, const char *theirs)
+{
+    return request_flag(q, ours) || request_flag(q, theirs);
+}
+
+/* Everything that can be refused is refused before the connection is upgraded. */
+static bool stream_options(struct request *q, bool exec, bool port_forward, struct stream_options *ret_o)
+{
+    struct stream_options o = {.node = q->server->node, .pod = q->pod, .port_forward = port_forward,
+                               .framing = q->websocket ? STREAM_WEBSOCKET : STREAM_SPDY};
+    if (!q->websocket && !q->spdy) {
+        request_fail(q, 400, "unable to upgrade: missing upgrade headers in request");
+        return false;
+    }
+    o.protocol = stream_choose(o.framing, port_forward, q->protocols);
+    if (!o.protocol || (q->websocket && !q->websocket_key.n)) {
+        request_fail(q, 403, "unable to upgrade: unable to negotiate protocol: client supports [" STR_FMT "]",
+                     STR_ARG(q->protocols));
+        return false;
+    }
+    if (port_forward) {
+        *ret_o = o;
+        return true;
+    }
+    o.container_id = q->container->now.id;
+    o.session = (struct session_options){.args = exec ? arguments(q) : NULL, .tty = request_flag(q, "tty"),
+                                         .in = either(q, "input", "stdin"), .out = either(q, "output", "stdout"),
+                                         .error = either(q, "error", "stderr")};
+    if (exec && !o.session.args)
+        request_fail(q, 400, "you must specify at least 1 command");
+    else if (!o.session.in && !o.session.out && !o.session.error)
+        request_fail(q, 400, "you must specify at least 1 of stdin, stdout, stderr");
+    else {
+        *ret_o = o;
+        return true;
+    }
+    return false;
+}
+
+static struct conn *accept_upgrade(struct request *q, const char *protocol, struct upgrade *u)
+{
+    static const struct conn_handlers handlers = {NULL, conn_data, conn_drained, conn_closed};
+    char accept[WEBSOCKET_ACCEPT_TEXT];
+    struct http_header headers[4] = {{STR("connection"), STR("Upgrade")}, {STR("upgrade"), STR("SPDY/3.1")}};
+    headers[2] = (struct http_header){STR("x-stream-protocol-version"), str_of(protocol)};
+    size_t count = 3;
+    if (q->websocket) {
+        websocket_accept(q->websocket_key, accept);
+        headers[1].value = STR("websocket");
+        headers[2].name = STR("sec-websocket-protocol");
+        headers[count++] = (struct http_header){STR("sec-websocket-accept"), str_of(accept)};
+    }
+    struct http_request *http = q->http;
+    q->http = NULL;
+    return http_request_upgrade(http, headers, count, &handlers, u);
+}
+
+void requests_stream(struct request *q, bool exec, bool port_forward)
+{
+    struct stream_options o;
+    if (!port_forward && !container_running(q->container)) {
+        request_fail(q, 404, "container not found (\"%s\"): it is not running", q->container->name);
+        return;
+    }
+    if (port_forward && !q->pod->sandbox) {
+        request_fail(q, 404, "pod %s is not running", q->pod->name);
+        return;
+    }
+    if (!stream_options(q, exec, port_forward, &o))
+        return;
+    struct upgrade *u = mem_zalloc(sizeof *u);
+    if (!u) {
+        request_fail(q, 500, "out of memory");
+        return;
+    }
+    u->server = q->server;
+    buf_init(&u->out, UPGRADE_OUT_BYTES);
+    list_push_back(&q->server->upgrades, &u->link);
+    u->conn = accept_upgrade(q, o.protocol, u);
+    struct stream_conn conn = {&u->out, flush, unsent, pause_input, finish, u};
+    if (!u->conn || stream_new(&o, &conn, &u->stream) < 0)
+        upgrade_free(u);
+    request_free(q);
+}

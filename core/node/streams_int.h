@@ -1,0 +1,48 @@
+/* What streams.c (framing, exec and attach) and forward.c (port-forward) share. */
+#ifndef NODE_STREAMS_INT_H
+#define NODE_STREAMS_INT_H
+
+#include "node/streams.h"
+#include "wire/conn.h"
+#include "wire/spdy.h"
+#include "wire/websocket.h"
+
+enum { STREAM_OUT_BYTES = 4 * 1024 * 1024, STREAM_OUT_ENOUGH = CONN_HIGH }; /* past it the connection says when it has drained */
+
+struct channel { /* SPDY: a stream that the client has opened for it */
+    uint32_t id; /* 0: none */
+    struct buf pending;
+    bool end, ended;
+};
+
+struct stream {
+    struct node *node;
+    struct stream_conn conn;
+    bool port_forward, v5;
+    enum stream_framing framing;
+    struct websocket ws;
+    bool ws_ready, message_begun, over;
+    uint8_t message_channel;
+    struct spdy *spdy;
+    struct buf spdy_out; /* tunnelled: wrapped into messages by stream_flush */
+    /* exec and attach */
+    struct session *session;
+    struct session_options session_options;
+    struct arena strings;
+    char container_id[CONTAINER_ID_TEXT];
+    struct channel channels[SESSION_CHANNELS];
+    /* port-forward */
+    struct pod *pod;
+    struct list forwards;
+    unsigned forward_count;
+};
+
+void stream_flush(struct stream *s);
+bool stream_full(const struct stream *s); /* enough waits to be sent */
+
+/* forward.c */
+extern const struct spdy_handlers forward_handlers; /* ctx: struct stream */
+void forward_free_all(struct stream *s);
+void forward_drained(struct stream *s);
+
+#endif

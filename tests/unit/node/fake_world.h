@@ -1,0 +1,97 @@
+/*
+ * A world for the kubelet's tests: a clock that jumps to the next timer, an API server that keeps
+ * objects in memory, a runtime that only remembers what it was asked. Everything answers from the
+ * loop, as the real ones do.
+ */
+#ifndef TESTS_FAKE_WORLD_H
+#define TESTS_FAKE_WORLD_H
+
+#include "node/node_int.h"
+
+/* ---- time ---- */
+struct fake_clock {
+    int64_t now_ns;
+    struct loop *loop;
+};
+
+/* ---- API ---- */
+struct fake_object {
+    struct list link;
+    char *resource, *namespace, *name, *json;
+    int64_t revision;
+};
+struct fake_request { /* in the order in which they came */
+    struct list link;
+    char *method, *path, *body;
+};
+struct fake_api {
+    struct loop *loop;
+    struct client client;
+    struct list objects, requests, calls;
+    int64_t revision;
+    bool down;
+    unsigned tokens;
+};
+
+/* ---- runtime ---- */
+struct fake_container {
+    struct list link;
+    char *pod_uid, *id, *name, *spec, *log_path, *image_id;
+    uint32_t attempt;
+    bool running, exited, removed;
+    int code;
+};
+struct fake_pod {
+    struct list link;
+    char *uid, *name, *namespace, *cgroup;
+    struct net_addr addrs[RUNTIME_MAX_ADDRS];
+    size_t addr_count;
+    bool removed;
+};
+struct fake_runtime {
+    struct loop *loop;
+    struct runtime runtime;
+    const struct runtime_events *events;
+    void *events_ctx;
+    struct list pods, containers, waiting;
+    struct buf log; /* one call a line */
+    bool image_missing, hold_pulls;
+    const char *pull_error, *start_error, *create_error, *pod_error;
+    int exec_code;
+    bool ignore_term; /* containers end only by SIGKILL */
+    const char *image_config;
+    char *termination; /* message of the next container that ends */
+    char *files;       /* "path=content;" of the last FILES volume */
+};
+
+struct world {
+    struct fake_clock clock;
+    struct fake_api api;
+    struct fake_runtime rt;
+    struct node *node;
+};
+
+void world_init(struct world *w);
+void world_done(struct world *w);
+void world_start_node(struct world *w);
+void world_restart_node(struct world *w);
+void world_run(struct world *w, int64_t ms); /* that much time passes */
+
+void api_put(struct world *w, const char *resource, const char *ns, const char *name, const char *json);
+void api_remove(struct world *w, const char *resource, const char *ns, const char *name);
+const char *api_get(struct world *w, const char *resource, const char *ns, const char *name); /* or NULL */
+unsigned api_count(struct world *w, const char *method, const char *path_part);
+/* The text at a path of an object, in the arena: "status.phase", "status.containerStatuses.0.ready". */
+const char *api_text(struct world *w, struct arena *a, const char *resource, const char *ns,
+                     const char *name, const char *path);
+bool api_has_event(struct world *w, const char *reason, const char *message_part);
+/* A pod of this spec (JSON members without braces) bound to the node; uid "uid-<name>". */
+void api_put_pod(struct world *w, const char *name, const char *spec);
+void api_delete_pod(struct world *w, const char *name, int grace_s); /* marks it as being deleted */
+
+struct fake_container *rt_container(struct world *w, const char *name); /* the newest of that name */
+void rt_exit(struct world *w, const char *name, int code);
+unsigned rt_count(struct world *w, const char *line_part); /* calls so far */
+void rt_kill_pod(struct world *w, const char *uid);
+
+#endif
