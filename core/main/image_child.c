@@ -3,6 +3,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "drivers/image/confine.h"
 #include "kernel-glue/abi/process.h"
 #include "main/images_int.h"
@@ -17,6 +18,15 @@ static void close_sock(struct image_child *c)
     close(fd);
 }
 
+/* It lasts until its process is reaped and its socket is read to the end, or not wanted any more. */
+static void free_when_over(struct image_child *c)
+{
+    if (!c->in_message && c->sock.fd < 0 && c->exit.fd < 0) {
+        list_remove(&c->link);
+        mem_free(c);
+    }
+}
+
 static void on_message(void *ctx, unsigned events)
 {
     struct image_child *c = ctx;
@@ -25,27 +35,30 @@ static void on_message(void *ctx, unsigned events)
     int rc = imsg_recv(c->sock.fd, c->images->buffer, sizeof c->images->buffer, &m);
     if (rc == -E_AGAIN)
         return;
+    c->in_message = true;
     if (rc == 0) {
-        c->message(c->ctx, &m); /* may end the child, which is freed only when it was reaped */
+        c->message(c->ctx, &m); /* may end the child */
         imsg_close_fds(&m);
-        return;
+    } else {
+        close_sock(c);
+        if (!c->ended)
+            c->gone(c->ctx);
     }
-    close_sock(c);
-    if (!c->ended)
-        c->gone(c->ctx);
+    c->in_message = false;
+    free_when_over(c);
 }
 
 static void on_exit_ready(void *ctx, unsigned events)
 {
     struct image_child *c = ctx;
-    int code, signal;
+    int code, signal, fd = c->exit.fd;
     (void)events;
-    if (process_reap(c->exit.fd, &code, &signal) == PROCESS_RUNNING)
+    if (process_reap(fd, &code, &signal) == PROCESS_RUNNING)
         return;
-    /* Its last messages may still lie in the socket. */
-    while (!c->ended && c->sock.fd >= 0)
-        on_message(c, POLL_IN);
-    image_child_free(c);
+    loop_fd_remove(c->images->o.loop, &c->exit);
+    c->exit.fd = -1;
+    close(fd);
+    free_when_over(c);
 }
 
 int image_child_start(struct images *im, const char *role, void (*message)(void *ctx, struct imsg_in *m),
@@ -97,8 +110,9 @@ void image_child_end(struct image_child *c)
         return;
     c->ended = true;
     close_sock(c);
-    if (process_signal(c->exit.fd, SIGKILL) < 0)
-        return; /* it is dead already and waits to be reaped */
+    if (c->exit.fd >= 0 && process_signal(c->exit.fd, SIGKILL) < 0)
+        log_warn("the role %s could not be ended", c->role);
+    free_when_over(c);
 }
 
 void image_child_free(struct image_child *c)

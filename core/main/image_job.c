@@ -57,7 +57,7 @@ void image_job_finish(struct image_job *j, int rc, const char *message)
     clean_up(j);
     im->active = NULL;
     if (rc == 0) {
-        images_answer(j->done, j->ctx, image_store_find(im->store, j->loaded));
+        images_answer(j->done, j->ctx, image_store_find(im->store, j->loaded), j->name);
     } else {
         const struct runtime_image none = {0};
         if (j->name)

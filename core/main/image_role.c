@@ -2,12 +2,18 @@
 #include "main/image_role.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 int image_role_receive(unsigned char *buffer, struct imsg_in *ret_m, struct err *err)
 {
-    int rc = imsg_recv(IMAGE_ROLE_SOCKET, buffer, LIMIT_IMSG_BYTES, ret_m);
+    struct pollfd wait = {.fd = IMAGE_ROLE_SOCKET, .events = POLLIN};
+    int rc;
+    do
+        rc = poll(&wait, 1, -1) < 0 && errno != EINTR ? -err_from_errno(errno)
+                                                       : imsg_recv(IMAGE_ROLE_SOCKET, buffer, LIMIT_IMSG_BYTES, ret_m);
+    while (rc == -E_AGAIN);
     return rc < 0 ? err_set(err, -rc, "no message from runtime: %s", err_text(rc)) : 0;
 }
 

@@ -9,11 +9,25 @@
 #include "main/images_int.h"
 #include "pull/reference.h"
 
-void images_answer(runtime_image_fn *done, void *ctx, const struct image *i)
+/* Of several repositories that have the image the one that was asked for. */
+static const char *repo_digest(const struct image *i, const char *asked)
+{
+    struct pull_reference r;
+    char prefix[PULL_REFERENCE_BYTES];
+    if (asked && pull_reference_parse(asked, &r, NULL) == 0) {
+        pull_reference_by_digest(&r, "", prefix);
+        for (size_t n = 0; i->repo_digests[n]; n++)
+            if (str_starts(str_of(i->repo_digests[n]), str_of(prefix)))
+                return i->repo_digests[n];
+    }
+    return i->repo_digests[0] ? i->repo_digests[0] : "";
+}
+
+void images_answer(runtime_image_fn *done, void *ctx, const struct image *i, const char *asked)
 {
     const struct runtime_image image = {
         .id = i->id,
-        .repo_digest = i->repo_digests[0] ? i->repo_digests[0] : "",
+        .repo_digest = repo_digest(i, asked),
         .names = (const char *const *)i->names,
         .size_bytes = i->size_bytes,
         .config_json = str_make(i->config, i->config_bytes),
@@ -119,7 +133,7 @@ void images_get(struct images *im, const char *image, runtime_image_fn *done, vo
     const struct image *i = find(im, image);
     char text[400];
     if (i) {
-        images_answer(done, ctx, i);
+        images_answer(done, ctx, i, image);
         return;
     }
     snprintf(text, sizeof text, "image \"%.300s\" is not present", image);
@@ -134,7 +148,7 @@ struct listing {
 static void list_one(void *ctx, const struct image *i)
 {
     struct listing *l = ctx;
-    images_answer(l->each, l->ctx, i);
+    images_answer(l->each, l->ctx, i, NULL);
 }
 
 void images_list(struct images *im, runtime_image_fn *each, runtime_done_fn *done, void *ctx)

@@ -17,7 +17,7 @@ struct image_child {
     void (*message)(void *ctx, struct imsg_in *m);
     void (*gone)(void *ctx); /* the socket closed without image_child_end */
     void *ctx;
-    bool ended;
+    bool ended, in_message;
     struct list link; /* in images->children */
 };
 
@@ -92,7 +92,7 @@ void image_job_free(struct image_job *j);
 void image_job_finish(struct image_job *j, int rc, const char *message);
 
 /* ---- images.c ---- */
-void images_answer(runtime_image_fn *done, void *ctx, const struct image *i);
+void images_answer(runtime_image_fn *done, void *ctx, const struct image *i, const char *asked);
 void images_sweep(struct images *im);
 
 #endif

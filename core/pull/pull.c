@@ -239,28 +239,38 @@ static int find_config(struct pull *p, struct err *err)
                             : pull_config_parse(p->image.config, m, err);
 }
 
+/* A server that speaks HTTP at this port does not speak HTTPS there. */
+static bool same_server(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->url.port == b->url.port && strcmp(a->url.host, b->url.host) == 0;
+}
+
+/* The error is of the last endpoint that answered, or of the first when none did. */
 int pull_find(struct pull *p, const struct pull_image **ret_image, struct err *err)
 {
+    const struct endpoint *answered = NULL;
     int rc = -E_UNAVAILABLE;
     for (size_t i = 0; i < p->endpoint_count; i++) {
         const struct endpoint *e = &p->endpoints[i];
         char host[PULL_HOST_BYTES + 16];
         struct err why = {0};
+        if (answered && same_server(e, answered))
+            continue;
         open_registry(p, e);
-        rc = find_manifest(p, &why);
-        if (rc == 0)
-            rc = find_config(p, &why);
-        if (rc == 0) {
+        int failed = find_manifest(p, &why);
+        if (failed == 0)
+            failed = find_config(p, &why);
+        if (failed == 0) {
             *ret_image = &p->image;
             return 0;
         }
         pull_url_host(&e->url, host);
-        /* What the registry itself says is the answer; that http does not work either is not. */
-        bool first = i == 0 || !err || !err->code;
-        if (first || rc == -E_NOT_FOUND || rc == -E_UNAUTHORIZED || rc == -E_CORRUPT || i + 1 == p->endpoint_count)
-            err_set(err, -rc, "%s://%s: %s", e->url.https ? "https" : "http", host, why.text);
         log_debug("%s://%s: %s", e->url.https ? "https" : "http", host, why.text);
-        if (rc == -E_CORRUPT || rc == -E_NOMEM)
+        if (i == 0 || p->registry.answered)
+            rc = err_set(err, -failed, "%s://%s: %s", e->url.https ? "https" : "http", host, why.text);
+        if (p->registry.answered)
+            answered = e;
+        if (failed == -E_CORRUPT || failed == -E_NOMEM)
             break;
     }
     return rc;

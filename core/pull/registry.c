@@ -135,6 +135,7 @@ int registry_exchange(struct registry *r, const struct exchange *x, struct respo
         if (rc == 0)
             rc = answer(r, x, s, ret_response, err);
         bool nothing_came = !ret_response->status;
+        r->answered |= !nothing_came;
         response_done(ret_response);
         if (rc == 0 && ret_response->keep_alive) {
             r->idle = s;

@@ -29,6 +29,7 @@ struct registry {
     struct registry_options o;
     struct buf authorization; /* value of the header; empty: none */
     bool local;               /* the endpoint itself is on this machine */
+    bool answered;            /* some server spoke HTTP with us */
     struct pull_stream *idle; /* kept connection */
     struct pull_url idle_url;
     struct buf error_body;
