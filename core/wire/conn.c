@@ -6,6 +6,8 @@
  *
  * A connection freed from inside one of its callbacks is only marked, and goes when the outermost
  * of its entry points returns (`depth`).
+ *
+ * Order: while `unread` holds bytes, nothing newer is read, so they come first.
  */
 #include "wire/conn.h"
 
@@ -223,7 +225,7 @@ static void deliver(struct conn *c, struct str bytes)
 static void drain_tls(struct conn *c)
 {
     char bytes[READ_STEP];
-    while (c->state >= OPEN && c->state != CLOSED && !c->paused) {
+    while (c->state >= OPEN && c->state != CLOSED && !c->paused && !buf_len(&c->unread)) {
         ssize_t n = tls_read(c->tls, bytes, sizeof bytes);
         if (n == -E_AGAIN)
             return;
@@ -300,7 +302,8 @@ static void input_end(struct conn *c)
 static void read_some(struct conn *c)
 {
     char bytes[READ_STEP];
-    for (int i = 0; i < READS_A_TURN && c->state != CLOSED && !c->paused && !c->peer_ended; i++) {
+    for (int i = 0; i < READS_A_TURN && c->state != CLOSED && !c->paused && !c->peer_ended &&
+                    !buf_len(&c->unread); i++) {
         ssize_t n = c->net.ops->read(c->net.ctx, c->fd.fd, bytes, sizeof bytes);
         if (n == -E_AGAIN)
             return;
@@ -379,6 +382,8 @@ static void on_again(void *ctx)
         char *bytes = buf_take(&c->unread, &n);
         if (bytes)
             deliver(c, str_make(bytes, n));
+        else
+            end(c, -E_NOMEM, NULL);
         mem_free(bytes);
     }
     if (c->tls && c->state != CLOSED && c->state >= OPEN)

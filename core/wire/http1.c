@@ -1,162 +1,302 @@
 /*
- * HTTP/1.1 messages on llhttp. See http1.h.
+ * HTTP/1.1 messages on llhttp in its strict mode. See http1.h.
  *
- * The head is gathered into one bounded buffer (offsets, because it may move) and handed out whole;
- * the parser pauses after each message, so that a pipelined next one waits its turn.
+ * llhttp decides the grammar and the framing; here are the limits, the head as one piece, and what
+ * llhttp lets through that we do not: other versions, CONNECT, several Host headers, upgrades that
+ * nobody here speaks. The head's text lives in one buffer and is freed when the head was handled:
+ * an idle parser costs little.
  */
 #include "wire/http1.h"
 
 #include <llhttp.h>
 
-struct span {
-    uint32_t at, size;
+#include "base/mem.h"
+
+struct span { /* offsets into text */
+    uint32_t name_at, name_n, value_at, value_n;
 };
 
 struct http1 {
     llhttp_t parser;
-    llhttp_settings_t settings;
-    struct http1_handlers handlers;
+    const struct http1_handlers *handlers;
     void *ctx;
-    struct buf text;
-    struct span target, names[LIMIT_HEADER_COUNT], values[LIMIT_HEADER_COUNT];
-    size_t header_count;
-    bool in_value, too_large, head_done, no_body, upgraded, complete;
+    struct buf text; /* target, then names and values */
+    size_t target_n;
+    struct span *spans;
+    size_t span_count;
+    size_t head_bytes; /* of the head (then: trailers and chunk extensions) so far */
+    bool requests, no_body, in_head, in_message, in_feed, freed;
+    int problem; /* -E_* of our own refusal */
+    const char *why;
 };
 
-static struct http1 *of(llhttp_t *p)
+struct str http_header_get(const struct http_head *h, const char *name)
+{
+    struct str want = str_of(name);
+    for (size_t i = 0; i < h->header_count; i++)
+        if (str_eq(h->headers[i].name, want))
+            return h->headers[i].value;
+    return str_make(NULL, 0);
+}
+
+bool http_header_has(const struct http_head *h, const char *name, const char *token)
+{
+    struct str want = str_of(name), part;
+    for (size_t i = 0; i < h->header_count; i++) {
+        if (!str_eq(h->headers[i].name, want))
+            continue;
+        struct str rest = h->headers[i].value;
+        while (str_split(&rest, ',', &part))
+            if (str_eq_nocase(str_trim(part), str_of(token)))
+                return true;
+    }
+    return false;
+}
+
+static int refuse(struct http1 *h, int code, const char *why)
+{
+    if (!h->problem) {
+        h->problem = -code;
+        h->why = why;
+    }
+    return HPE_USER;
+}
+
+static struct http1 *self(llhttp_t *p)
 {
     return p->data;
 }
 
-static int gather(struct http1 *h, struct span *s, const char *p, size_t n, bool first)
+static void drop_head(struct http1 *h)
 {
-    if (first)
-        *s = (struct span){(uint32_t)buf_len(&h->text), 0};
-    buf_append(&h->text, p, n);
-    s->size += (uint32_t)n;
-    if (!h->text.failed)
-        return 0;
-    h->too_large = true;
-    return HPE_USER;
+    buf_done(&h->text);
+    mem_free(h->spans);
+    h->spans = NULL;
+    h->span_count = 0;
+    h->target_n = 0;
 }
+
+/* ---- collecting the head ---- */
 
 static int on_begin(llhttp_t *p)
 {
-    struct http1 *h = of(p);
-    buf_clear(&h->text);
-    h->target = (struct span){0, 0};
-    h->header_count = 0;
-    h->in_value = h->too_large = h->head_done = h->complete = false;
-    return 0;
+    struct http1 *h = self(p);
+    drop_head(h);
+    h->in_message = h->in_head = true;
+    h->spans = mem_alloc(sizeof(struct span) * LIMIT_HEADER_COUNT);
+    return h->spans ? 0 : refuse(h, E_NOMEM, "out of memory");
+}
+
+static int add_text(struct http1 *h, const char *p, size_t n)
+{
+    buf_append(&h->text, p, n);
+    return h->text.failed ? refuse(h, E_TOO_LARGE, "the headers are too large") : 0;
 }
 
 static int on_url(llhttp_t *p, const char *at, size_t n)
 {
-    struct http1 *h = of(p);
-    return gather(h, &h->target, at, n, h->target.size == 0);
+    struct http1 *h = self(p);
+    h->target_n += n;
+    return add_text(h, at, n);
+}
+
+static int on_trailer(struct http1 *h, size_t n)
+{
+    h->head_bytes += n;
+    return h->head_bytes > LIMIT_HEADER_BYTES ? refuse(h, E_TOO_LARGE, "the trailers are too large") : 0;
 }
 
 static int on_field(llhttp_t *p, const char *at, size_t n)
 {
-    struct http1 *h = of(p);
-    if (h->head_done)
-        return 0; /* trailers are read and dropped */
-    bool first = h->in_value || h->header_count == 0;
-    if (first) {
-        if (h->header_count == LIMIT_HEADER_COUNT) {
-            h->too_large = true;
-            return HPE_USER;
-        }
-        h->values[h->header_count] = (struct span){0, 0};
-        h->header_count++;
-        h->in_value = false;
+    struct http1 *h = self(p);
+    if (!h->in_head)
+        return on_trailer(h, n);
+    struct span *s = h->span_count ? &h->spans[h->span_count - 1] : NULL;
+    if (!s || s->value_at) { /* value_at: the value of the one before has begun */
+        if (h->span_count == LIMIT_HEADER_COUNT)
+            return refuse(h, E_TOO_LARGE, "too many headers");
+        s = &h->spans[h->span_count++];
+        *s = (struct span){.name_at = (uint32_t)buf_len(&h->text)};
     }
-    return gather(h, &h->names[h->header_count - 1], at, n, first);
+    s->name_n += (uint32_t)n;
+    int rc = add_text(h, at, n);
+    if (rc == 0) {
+        char *name = h->text.data + s->name_at + s->name_n - n;
+        for (size_t i = 0; i < n; i++)
+            if (name[i] >= 'A' && name[i] <= 'Z')
+                name[i] = (char)(name[i] + ('a' - 'A'));
+    }
+    return rc;
+}
+
+static int on_field_done(llhttp_t *p)
+{
+    struct http1 *h = self(p);
+    if (h->in_head && h->span_count)
+        h->spans[h->span_count - 1].value_at = (uint32_t)buf_len(&h->text);
+    return 0;
 }
 
 static int on_value(llhttp_t *p, const char *at, size_t n)
 {
-    struct http1 *h = of(p);
-    if (h->head_done)
-        return 0;
-    bool first = !h->in_value;
-    h->in_value = true;
-    return gather(h, &h->values[h->header_count - 1], at, n, first);
+    struct http1 *h = self(p);
+    if (!h->in_head)
+        return on_trailer(h, n);
+    h->spans[h->span_count - 1].value_n += (uint32_t)n;
+    return add_text(h, at, n);
 }
 
-static void lower(char *p, size_t n)
+static int on_extension(llhttp_t *p, const char *at, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (p[i] >= 'A' && p[i] <= 'Z')
-            p[i] = (char)(p[i] + 32);
+    (void)at;
+    return on_trailer(self(p), n);
 }
 
-static void fill(struct http1 *h, struct http_head *head)
+/* ---- the head as a whole ---- */
+
+static size_t count_header(const struct http_head *head, const char *name)
 {
-    char *base = h->text.data + h->text.head;
+    size_t n = 0;
+    for (size_t i = 0; i < head->header_count; i++)
+        n += str_is(head->headers[i].name, name);
+    return n;
+}
+
+static bool speaks(const struct http_head *head)
+{
+    return http_header_has(head, "upgrade", "websocket") || http_header_has(head, "upgrade", "spdy/3.1");
+}
+
+static void describe_request(struct http1 *h, struct http_head *head)
+{
     llhttp_t *p = &h->parser;
-    head->is_request = p->type == HTTP_REQUEST;
-    head->method = head->is_request ? llhttp_method_name(llhttp_get_method(p)) : "";
-    head->status = head->is_request ? 0 : llhttp_get_status_code(p);
-    head->target = str_make(base + h->target.at, h->target.size);
-    for (size_t i = 0; i < h->header_count; i++) {
-        lower(base + h->names[i].at, h->names[i].size);
-        head->headers[i].name = str_make(base + h->names[i].at, h->names[i].size);
-        head->headers[i].value = str_trim(str_make(base + h->values[i].at, h->values[i].size));
-    }
-    head->header_count = h->header_count;
-    head->keep_alive = llhttp_should_keep_alive(p);
+    head->method = llhttp_method_name((llhttp_method_t)p->method);
+    head->target = str_make(h->text.data, h->target_n);
+    head->expect_continue = head->minor == 1 && http_header_has(head, "expect", "100-continue");
+    if (p->upgrade && !speaks(head))
+        p->upgrade = 0; /* an offer (such as h2c) that may be ignored */
     head->upgrade = p->upgrade;
+    head->has_body = p->content_length > 0 || (p->flags & F_CHUNKED);
+}
+
+static int check_request(struct http1 *h, const struct http_head *head)
+{
+    size_t hosts = count_header(head, "host");
+    if (h->parser.method == HTTP_CONNECT)
+        return refuse(h, E_UNSUPPORTED, "CONNECT is not supported");
+    if (hosts > 1 || (head->minor == 1 && hosts == 0))
+        return refuse(h, E_SYNTAX, "a request needs exactly one Host header");
+    if (head->target.n == 0 || (head->target.p[0] != '/' && !str_is(head->target, "*")))
+        return refuse(h, E_SYNTAX, "the request target must be a path");
+    if (head->minor == 0 && (h->parser.flags & F_TRANSFER_ENCODING))
+        return refuse(h, E_SYNTAX, "HTTP/1.0 knows no Transfer-Encoding");
+    if (head->upgrade && head->has_body)
+        return refuse(h, E_SYNTAX, "an upgrade request cannot have a body");
+    return 0;
+}
+
+static void describe(struct http1 *h, struct http_head *head)
+{
+    llhttp_t *p = &h->parser;
+    head->is_request = h->requests;
+    head->minor = p->http_minor;
+    for (size_t i = 0; i < h->span_count; i++) {
+        const struct span *s = &h->spans[i];
+        head->headers[i] = (struct http_header){
+            str_make(h->text.data + s->name_at, s->name_n),
+            str_trim(str_make(h->text.data + s->value_at, s->value_n))};
+    }
+    head->header_count = h->span_count;
+    head->keep_alive = llhttp_should_keep_alive(p);
     head->content_length = p->flags & F_CONTENT_LENGTH ? (int64_t)p->content_length : -1;
-    head->has_body = head->content_length > 0 || p->flags & F_CHUNKED;
-    head->expect_continue = http_header_has(head, "expect", "100-continue");
+    if (h->requests) {
+        describe_request(h, head);
+        return;
+    }
+    head->status = p->status_code;
+    head->upgrade = p->upgrade && p->status_code == 101;
+    head->has_body = !h->no_body && p->status_code >= 200 && p->status_code != 204 &&
+                     p->status_code != 304 && head->content_length != 0;
 }
 
 static int on_head(llhttp_t *p)
 {
-    struct http1 *h = of(p);
-    struct http_head head;
-    h->head_done = true;
-    if (h->header_count && !h->in_value)
-        h->values[h->header_count - 1] = (struct span){0, 0};
-    fill(h, &head);
-    h->handlers.head(h->ctx, &head);
-    if (p->type == HTTP_RESPONSE && h->no_body)
-        return 1; /* no body follows, whatever the headers say */
-    return 0;
+    struct http1 *h = self(p);
+    if (p->http_major != 1 || p->http_minor > 1)
+        return refuse(h, E_UNSUPPORTED, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+    struct http_head *head = mem_zalloc(sizeof *head);
+    if (!head)
+        return refuse(h, E_NOMEM, "out of memory");
+    describe(h, head);
+    int rc = h->requests ? check_request(h, head) : 0;
+    if (rc == 0 && head->content_length < -1)
+        rc = refuse(h, E_TOO_LARGE, "the content length is too large");
+    bool final = h->requests || head->status >= 200 || head->status == 101;
+    if (rc == 0) {
+        h->in_head = false;
+        h->head_bytes = 0;
+        h->handlers->head(h->ctx, head);
+    }
+    mem_free(head);
+    drop_head(h);
+    if (rc)
+        return rc;
+    if (h->freed)
+        return 2; /* stops right behind the head */
+    bool skip = h->no_body && final;
+    if (final)
+        h->no_body = false;
+    return skip ? 1 : 0;
 }
 
 static int on_body(llhttp_t *p, const char *at, size_t n)
 {
-    struct http1 *h = of(p);
-    h->handlers.body(h->ctx, str_make(at, n));
-    return 0;
+    struct http1 *h = self(p);
+    if (h->freed)
+        return HPE_USER;
+    if (h->handlers->body)
+        h->handlers->body(h->ctx, str_make(at, n));
+    return h->freed ? HPE_USER : 0;
 }
 
 static int on_complete(llhttp_t *p)
 {
-    struct http1 *h = of(p);
-    h->complete = true;
-    h->upgraded = p->upgrade;
-    return HPE_PAUSED;
+    struct http1 *h = self(p);
+    if (h->freed)
+        return 0;
+    h->in_message = false;
+    h->head_bytes = 0;
+    bool upgrade = p->upgrade;
+    if (h->handlers->end)
+        h->handlers->end(h->ctx);
+    return upgrade ? 0 : HPE_PAUSED;
 }
+
+static const llhttp_settings_t settings = {
+    .on_message_begin = on_begin,
+    .on_url = on_url,
+    .on_header_field = on_field,
+    .on_header_field_complete = on_field_done,
+    .on_header_value = on_value,
+    .on_headers_complete = on_head,
+    .on_chunk_extension_name = on_extension,
+    .on_chunk_extension_value = on_extension,
+    .on_body = on_body,
+    .on_message_complete = on_complete,
+};
+
+/* ---- life ---- */
 
 int http1_new(bool requests, const struct http1_handlers *handlers, void *ctx, struct http1 **ret_http1)
 {
     struct http1 *h = mem_zalloc(sizeof *h);
     if (!h)
         return -E_NOMEM;
-    llhttp_settings_init(&h->settings);
-    h->settings.on_message_begin = on_begin;
-    h->settings.on_url = on_url;
-    h->settings.on_header_field = on_field;
-    h->settings.on_header_value = on_value;
-    h->settings.on_headers_complete = on_head;
-    h->settings.on_body = on_body;
-    h->settings.on_message_complete = on_complete;
-    llhttp_init(&h->parser, requests ? HTTP_REQUEST : HTTP_RESPONSE, &h->settings);
+    llhttp_init(&h->parser, requests ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
     h->parser.data = h;
-    h->handlers = *handlers;
+    h->requests = requests;
+    h->in_head = true;
+    h->handlers = handlers;
     h->ctx = ctx;
     buf_init(&h->text, LIMIT_HEADER_BYTES);
     *ret_http1 = h;
@@ -167,7 +307,11 @@ void http1_free(struct http1 *h)
 {
     if (!h)
         return;
-    buf_done(&h->text);
+    if (h->in_feed) {
+        h->freed = true;
+        return;
+    }
+    drop_head(h);
     mem_free(h);
 }
 
@@ -176,69 +320,70 @@ void http1_expect_no_body(struct http1 *h)
     h->no_body = true;
 }
 
+static int failed(struct http1 *h, llhttp_errno_t e, struct err *err)
+{
+    if (h->problem)
+        return err_set(err, -h->problem, "%s", h->why);
+    const char *why = llhttp_get_error_reason(&h->parser);
+    return err_set(err, E_SYNTAX, "malformed HTTP message: %s", why && *why ? why : llhttp_errno_name(e));
+}
+
+static int over(struct http1 *h)
+{
+    h->in_feed = false;
+    http1_free(h);
+    return -E_CLOSED;
+}
+
 int http1_feed(struct http1 *h, struct str bytes, size_t *ret_taken, bool *ret_upgraded, struct err *err)
 {
-    llhttp_errno_t rc = llhttp_execute(&h->parser, bytes.p, bytes.n);
+    *ret_taken = 0;
     *ret_upgraded = false;
-    *ret_taken = bytes.n;
-    if (rc == HPE_OK)
-        return 0;
-    if (rc == HPE_PAUSED || rc == HPE_PAUSED_UPGRADE) {
-        *ret_taken = (size_t)(llhttp_get_error_pos(&h->parser) - bytes.p);
-        *ret_upgraded = h->upgraded;
-        if (rc == HPE_PAUSED_UPGRADE)
-            llhttp_resume_after_upgrade(&h->parser);
-        else
-            llhttp_resume(&h->parser);
-        buf_done(&h->text);
-        if (h->complete) {
-            h->complete = false;
-            h->handlers.end(h->ctx); /* may free h */
-        }
-        return 0;
+    if (llhttp_get_errno(&h->parser) == HPE_PAUSED) {
+        llhttp_resume(&h->parser);
+        h->in_head = true;
     }
-    if (h->too_large)
-        return err_set(err, E_TOO_LARGE, "the header of the message is larger than %d bytes or %d fields",
-                       LIMIT_HEADER_BYTES, LIMIT_HEADER_COUNT);
-    const char *why = llhttp_get_error_reason(&h->parser);
-    return err_set(err, E_SYNTAX, "malformed HTTP message: %s", why && why[0] ? why : llhttp_errno_name(rc));
+    if (bytes.n == 0)
+        return 0;
+    h->in_feed = true;
+    llhttp_errno_t e = llhttp_execute(&h->parser, bytes.p, bytes.n);
+    const char *at = e == HPE_OK ? bytes.p + bytes.n : llhttp_get_error_pos(&h->parser);
+    *ret_taken = at ? (size_t)(at - bytes.p) : bytes.n;
+    if (h->freed)
+        return over(h);
+    h->in_feed = false;
+    *ret_upgraded = e == HPE_PAUSED_UPGRADE;
+    if (e != HPE_OK && e != HPE_PAUSED && e != HPE_PAUSED_UPGRADE)
+        return failed(h, e, err);
+    /* Blanks that no callback sees count too. */
+    if (e == HPE_OK && h->in_head && (h->head_bytes += bytes.n) > LIMIT_HEADER_BYTES)
+        return err_set(err, E_TOO_LARGE, "the headers are too large");
+    return 0;
 }
 
 int http1_finish(struct http1 *h)
 {
-    llhttp_errno_t rc = llhttp_finish(&h->parser);
-    if (h->complete) {
-        h->complete = false;
-        h->handlers.end(h->ctx);
+    if (!h->in_message)
         return 0;
-    }
-    return rc == HPE_OK || rc == HPE_PAUSED ? 0 : -E_CLOSED;
-}
-
-struct str http_header_get(const struct http_head *h, const char *name)
-{
-    struct str key = str_of(name);
-    for (size_t i = 0; i < h->header_count; i++)
-        if (str_eq(h->headers[i].name, key))
-            return h->headers[i].value;
-    return str_make(NULL, 0);
-}
-
-bool http_header_has(const struct http_head *h, const char *name, const char *token)
-{
-    struct str key = str_of(name), want = str_of(token), part;
-    for (size_t i = 0; i < h->header_count; i++) {
-        struct str rest = h->headers[i].value;
-        if (!str_eq(h->headers[i].name, key))
-            continue;
-        while (str_split(&rest, ',', &part))
-            if (str_eq_nocase(str_trim(part), want))
-                return true;
-    }
-    return false;
+    if (h->requests || h->in_head)
+        return -E_CLOSED;
+    h->in_feed = true;
+    llhttp_errno_t e = llhttp_finish(&h->parser);
+    if (h->freed)
+        return over(h);
+    h->in_feed = false;
+    return e == HPE_OK || e == HPE_PAUSED ? 0 : -E_CLOSED;
 }
 
 const char *http_status_text(int status)
 {
-    return llhttp_status_name((llhttp_status_t)status);
+    switch (status) { /* llhttp's own function aborts for numbers that it does not know */
+#define X(number, name, text)                                                                      \
+    case number:                                                                                   \
+        return #text;
+        HTTP_STATUS_MAP(X)
+#undef X
+    default:
+        return "Status";
+    }
 }

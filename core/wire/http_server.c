@@ -1,237 +1,221 @@
 /*
- * The server. See http_server.h.
+ * The HTTP/1.1 server: accepting and reading. See http_server.h.
  *
- * A session is one connection:  WAITING --head--> ANSWERING --answer ended and request read--> WAITING
- * A request lives inside its session. Reading goes on while it is answered, so that a client that
- * leaves is noticed; what it sends ahead waits in `unread`, and past UNREAD_HIGH in the kernel.
+ *   idle --first byte--> head --begin--> body --complete--> answering --end--> idle
+ *
+ * The body and the answer may overlap. Bytes of the next request that come while one is being
+ * answered are given back to the connection, which pauses (conn_unread): one request at a time.
  */
-#include "wire/http_server.h"
-
-#include <stdio.h>
-#include <time.h>
-
-#include "base/log.h"
+#include "base/assert.h"
+#include "wire/http_server_int.h"
 
 enum {
-    HEAD_MS = 10 * 1000,
-    KEEP_ALIVE_MS = 90 * 1000,
-    BODY_MS = 30 * 1000, /* without a byte of a body that is wanted */
-    ACCEPTS_A_TURN = 32,
-    ACCEPT_PAUSE_MS = 100,
-    UNREAD_HIGH = 16 * 1024,
-};
-
-struct http_request {
-    struct session *session;
-    void *ctx;
-    bool active, replied, request_done, answer_done, chunked, keep_alive, head_only, wants_100;
-    int64_t left; /* of a fixed-length answer */
-};
-
-struct session {
-    struct list link;
-    struct http_server *server;
-    struct conn *conn;
-    struct http1 *http1;
-    struct net_addr peer;
-    struct http_request request;
-    struct buf unread; /* bytes behind a complete request */
-    struct conn *handed; /* the connection, taken while we were feeding */
-    bool feeding, gone, closing;
+    HEAD_MS = 10 * 1000,     /* for a whole head */
+    IDLE_MS = 180 * 1000,    /* between requests; Go's clients drop theirs after 90 s */
+    BODY_MS = 10 * 1000,     /* for each BODY_STEP */
+    BODY_STEP = 4096,
+    ACCEPTS_A_TURN = 16,
+    RETRY_MS = 100,
 };
 
 struct http_server {
-    struct http_server_options o;
+    struct loop *loop;
+    struct net net;
+    struct tls_context *tls;
+    const struct http_server_handlers *handlers;
+    void *ctx;
     struct loop_fd listener;
-    struct loop_timer pause;
-    struct list sessions;
+    struct loop_timer retry;
+    struct list requests;
     size_t count;
+    bool full;
 };
 
-/* ---- sessions ---- */
-
-static void session_free(struct session *s)
+static void destroy(struct http_request *r)
 {
-    if (s->feeding) { /* we are inside http1_feed: the caller ends it */
-        s->gone = true;
-        return;
+    struct http_server *s = r->server;
+    list_remove(&r->link);
+    s->count--;
+    http1_free(r->parser);
+    conn_free(r->conn);
+    mem_free(r);
+    if (s->full) {
+        s->full = false;
+        loop_fd_set(s->loop, &s->listener, POLL_IN);
     }
-    list_remove(&s->link);
-    s->server->count--;
-    conn_free(s->conn);
-    http1_free(s->http1);
-    buf_done(&s->unread);
-    mem_free(s);
 }
 
-/* The client went away: tell the request's owner, once. */
-static void session_abort(struct session *s)
+static void drop(struct http_request *r)
 {
-    struct http_request *r = &s->request;
-    if (r->active && !r->answer_done) {
+    if (r->active) {
         r->active = false;
-        s->server->o.handlers->aborted(r->ctx, r);
+        r->server->handlers->aborted(r->ctx, r);
     }
-    session_free(s);
-}
-
-static int refusal_status(int rc)
-{
-    return rc == -E_TOO_LARGE ? 431 : 400;
-}
-
-/* An answer to what could not be read as a request; the connection ends with it. */
-static void refuse(struct session *s, int rc, const char *why)
-{
-    char text[700];
-    int status = refusal_status(rc);
-    int n = snprintf(text, sizeof text,
-                     "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-                     "Content-Length: %zu\r\n\r\n%s",
-                     status, http_status_text(status), strlen(why), why);
-    s->closing = true;
-    if (conn_write(s->conn, str_make(text, (size_t)n)) < 0) {
-        session_abort(s);
-        return;
+    if (r->reading) {
+        conn_free(r->conn);
+        r->conn = NULL;
+    } else {
+        destroy(r);
     }
-    conn_finish(s->conn);
 }
 
-/* Both halves are done: the next request, or the end. */
-static void request_over(struct session *s)
-{
-    struct http_request *r = &s->request;
-    r->active = false;
-    if (!r->keep_alive) {
-        s->closing = true;
-        conn_pause(s->conn, false);
-        conn_finish(s->conn);
-        return;
-    }
-    *r = (struct http_request){.session = s};
-    conn_deadline(s->conn, KEEP_ALIVE_MS);
-    if (buf_len(&s->unread)) {
-        size_t n;
-        char *bytes = buf_take(&s->unread, &n);
-        int rc = bytes ? conn_unread(s->conn, str_make(bytes, n)) : -E_NOMEM;
-        mem_free(bytes);
-        if (rc < 0) {
-            session_free(s);
-            return;
-        }
-    }
-    conn_pause(s->conn, false);
-}
-
-static void maybe_over(struct session *s)
-{
-    if (s->request.request_done && s->request.answer_done)
-        request_over(s);
-}
-
-/* ---- input ---- */
+/* ---- the parser's events ---- */
 
 static void on_head(void *ctx, const struct http_head *head)
 {
-    struct session *s = ctx;
-    struct http_request *r = &s->request;
-    *r = (struct http_request){.session = s, .active = true, .keep_alive = head->keep_alive,
-                               .head_only = cstr_eq(head->method, "HEAD"),
-                               .wants_100 = head->expect_continue && head->has_body};
-    conn_deadline(s->conn, head->has_body ? BODY_MS : 0);
-    s->server->o.handlers->begin(s->server->o.ctx, r, head);
-    if (r->active && r->wants_100 && !r->replied)
-        (void)!conn_write(s->conn, STR("HTTP/1.1 100 Continue\r\n\r\n"));
+    struct http_request *r = ctx;
+    r->active = true;
+    r->ctx = NULL;
+    r->body_done = r->replied = r->chunked = r->bodiless = false;
+    r->body_since = 0;
+    r->upgrading = head->upgrade;
+    r->head_only = cstr_eq(head->method, "HEAD");
+    r->http10 = head->minor == 0;
+    r->close = !head->keep_alive || head->upgrade;
+    conn_deadline(r->conn, head->has_body ? BODY_MS : 0);
+    if (head->expect_continue && head->has_body &&
+        conn_write(r->conn, STR("HTTP/1.1 100 Continue\r\n\r\n")) < 0)
+        r->close = true;
+    r->server->handlers->begin(r->server->ctx, r, head);
 }
 
 static void on_body(void *ctx, struct str bytes)
 {
-    struct session *s = ctx;
-    struct http_request *r = &s->request;
-    if (!r->active || s->gone || r->answer_done)
+    struct http_request *r = ctx;
+    if (!r->active || !r->conn)
         return;
-    conn_deadline(s->conn, BODY_MS);
-    s->server->o.handlers->body(r->ctx, r, bytes);
+    r->body_since += bytes.n;
+    if (r->body_since >= BODY_STEP && !r->paused) {
+        r->body_since = 0;
+        conn_deadline(r->conn, BODY_MS);
+    }
+    if (r->server->handlers->body)
+        r->server->handlers->body(r->ctx, r, bytes);
 }
 
-static void on_complete(void *ctx)
+static void on_end(void *ctx)
 {
-    struct session *s = ctx;
-    struct http_request *r = &s->request;
-    r->request_done = true;
-    if (s->gone || s->closing || !s->conn)
+    struct http_request *r = ctx;
+    r->body_done = true;
+    if (!r->active || !r->conn)
         return;
-    conn_deadline(s->conn, 0);
-    if (r->active && !r->answer_done)
-        s->server->o.handlers->complete(r->ctx, r);
+    conn_deadline(r->conn, 0);
+    if (r->server->handlers->complete)
+        r->server->handlers->complete(r->ctx, r);
 }
 
-static void feed(struct session *s, struct str bytes)
+static const struct http1_handlers parser_handlers = {on_head, on_body, on_end};
+
+/* ---- the connection's events ---- */
+
+static void refuse(struct http_request *r, int rc, const char *why)
+{
+    char text[640];
+    int status = rc == -E_TOO_LARGE ? 431 : rc == -E_UNSUPPORTED ? 501 : rc == -E_NOMEM ? 503 : 400;
+    size_t n = strlen(why);
+    snprintf(text, sizeof text,
+             "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+             status, http_status_text(status), n, why);
+    if (r->active) { /* in the middle of a body: the answer belongs to the application */
+        drop(r);
+        return;
+    }
+    if (conn_write(r->conn, str_of(text)) < 0)
+        drop(r);
+    else
+        conn_finish(r->conn);
+}
+
+/* Feeds the parser message by message as long as none is being answered. */
+static void read_messages(struct http_request *r, struct str bytes)
 {
     struct err err = {0};
-    size_t taken = 0;
     bool upgraded = false;
-    int rc = 0;
-
-    if (!s->request.active && !s->closing && buf_len(&s->unread) == 0)
-        conn_deadline(s->conn, HEAD_MS);
-    s->feeding = true;
-    if (!s->request.request_done && !s->closing)
-        rc = http1_feed(s->http1, bytes, &taken, &upgraded, &err);
-    s->feeding = false;
-    if (s->gone) { /* answered for good, or handed over: then the rest goes along */
-        if (s->handed && rc == 0)
-            (void)!conn_unread(s->handed, str_make(bytes.p + taken, bytes.n - taken));
-        session_free(s);
-        return;
+    while (bytes.n && r->conn) {
+        if (r->active && r->body_done) {
+            if (conn_unread(r->conn, bytes) < 0)
+                drop(r);
+            else
+                conn_pause(r->conn, true);
+            return;
+        }
+        if (!r->active)
+            conn_deadline(r->conn, HEAD_MS);
+        size_t taken;
+        int rc = http1_feed(r->parser, bytes, &taken, &upgraded, &err);
+        bytes = str_make(bytes.p + taken, bytes.n - taken);
+        if (!r->conn)
+            return;
+        if (rc < 0) {
+            refuse(r, rc, err.text);
+            return;
+        }
+        if (upgraded && r->active && bytes.n == 0) {
+            conn_pause(r->conn, true);
+            return;
+        }
     }
-    if (rc < 0) {
-        if (s->request.active && !s->request.answer_done)
-            session_abort(s);
-        else
-            refuse(s, rc, err.text);
-        return;
-    }
-    if (taken < bytes.n && !s->closing)
-        buf_append(&s->unread, bytes.p + taken, bytes.n - taken);
-    if (s->unread.failed) {
-        session_abort(s);
-        return;
-    }
-    if (buf_len(&s->unread) > UNREAD_HIGH)
-        conn_pause(s->conn, true);
-    maybe_over(s);
 }
 
 static void on_data(void *ctx, struct str bytes)
 {
-    feed(ctx, bytes);
-}
-
-static void on_drained(void *ctx)
-{
-    struct session *s = ctx;
-    struct http_request *r = &s->request;
-    if (r->active && !r->answer_done && s->server->o.handlers->drained)
-        s->server->o.handlers->drained(r->ctx, r);
+    struct http_request *r = ctx;
+    if (!r->conn || !conn_is_open(r->conn))
+        return;
+    r->reading = true;
+    read_messages(r, bytes);
+    r->reading = false;
+    if (!r->conn)
+        destroy(r);
 }
 
 static void on_closed(void *ctx, int rc, const char *message)
 {
     (void)rc;
     (void)message;
-    session_abort(ctx);
+    drop(ctx);
 }
 
 static void on_opened(void *ctx)
 {
-    struct session *s = ctx;
-    conn_deadline(s->conn, HEAD_MS);
+    struct http_request *r = ctx;
+    conn_deadline(r->conn, HEAD_MS);
 }
 
-static const struct conn_handlers session_handlers = {on_opened, on_data, on_drained, on_closed};
+static void on_drained(void *ctx)
+{
+    struct http_request *r = ctx;
+    if (r->active && r->server->handlers->drained)
+        r->server->handlers->drained(r->ctx, r);
+}
 
-/* ---- answers ---- */
+static const struct conn_handlers handlers = {on_opened, on_data, on_drained, on_closed};
+
+/* ---- the end of a request ---- */
+
+void http_request_over(struct http_request *r, bool give_up)
+{
+    bool again = !give_up && !r->close && r->body_done;
+    r->active = false;
+    if (!r->conn)
+        return;
+    if (give_up) {
+        drop(r);
+    } else if (again) {
+        conn_deadline(r->conn, IDLE_MS);
+        conn_pause(r->conn, false);
+    } else {
+        conn_finish(r->conn);
+    }
+}
+
+void http_request_detach(struct http_request *r)
+{
+    r->active = false;
+    r->conn = NULL;
+    if (!r->reading)
+        destroy(r);
+}
 
 void http_request_set_ctx(struct http_request *r, void *ctx)
 {
@@ -240,182 +224,55 @@ void http_request_set_ctx(struct http_request *r, void *ctx)
 
 int http_request_peer_cert(struct http_request *r, struct cert_info *ret_info, struct err *err)
 {
-    struct tls *tls = conn_tls(r->session->conn);
-    return tls ? tls_peer_cert(tls, ret_info, err) : -E_NOT_FOUND;
+    struct tls *t = conn_tls(r->conn);
+    return t ? tls_peer_cert(t, ret_info, err) : -E_NOT_FOUND;
 }
 
 const struct net_addr *http_request_peer(const struct http_request *r)
 {
-    return &r->session->peer;
-}
-
-static void put_head(struct buf *b, int status, const struct http_header *headers, size_t count)
-{
-    char date[40];
-    struct tm tm;
-    time_t now = time(NULL);
-    gmtime_r(&now, &tm);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-    buf_printf(b, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, http_status_text(status), date);
-    for (size_t i = 0; i < count; i++) {
-        buf_append_str(b, headers[i].name);
-        buf_puts(b, ": ");
-        buf_append_str(b, headers[i].value);
-        buf_puts(b, "\r\n");
-    }
-}
-
-/* A failed write shows later as `closed`; until then the answer goes nowhere. */
-static void send_bytes(struct http_request *r, struct str bytes)
-{
-    (void)!conn_write(r->session->conn, bytes);
-}
-
-static bool bodiless(int status)
-{
-    return status < 200 || status == 204 || status == 304;
-}
-
-void http_reply(struct http_request *r, int status, const struct http_header *headers,
-                size_t header_count, int64_t length)
-{
-    struct buf head CLEANUP_BUF;
-    buf_init(&head, 2 * LIMIT_HEADER_BYTES);
-    r->replied = true;
-    if (r->wants_100 && !r->request_done)
-        r->keep_alive = false; /* the body was refused; the client may or may not send it */
-    put_head(&head, status, headers, header_count);
-    if (bodiless(status)) {
-        length = 0;
-    } else if (length >= 0) {
-        buf_printf(&head, "Content-Length: %lld\r\n", (long long)length);
-    } else {
-        r->chunked = !r->head_only;
-        buf_puts(&head, "Transfer-Encoding: chunked\r\n");
-    }
-    if (!r->keep_alive)
-        buf_puts(&head, "Connection: close\r\n");
-    buf_puts(&head, "\r\n");
-    r->left = length;
-    if (!head.failed)
-        send_bytes(r, buf_str(&head));
-}
-
-void http_reply_write(struct http_request *r, struct str bytes)
-{
-    char size[24];
-    if (r->head_only || bytes.n == 0)
-        return;
-    if (!r->chunked) {
-        if ((int64_t)bytes.n > r->left)
-            bytes.n = (size_t)r->left; /* more than was promised would corrupt the next answer */
-        r->left -= (int64_t)bytes.n;
-        send_bytes(r, bytes);
-        return;
-    }
-    int n = snprintf(size, sizeof size, "%zx\r\n", bytes.n);
-    send_bytes(r, str_make(size, (size_t)n));
-    send_bytes(r, bytes);
-    send_bytes(r, STR("\r\n"));
-}
-
-void http_reply_end(struct http_request *r)
-{
-    struct session *s = r->session;
-    if (r->chunked)
-        send_bytes(r, STR("0\r\n\r\n"));
-    else if (r->left > 0 && !r->head_only)
-        r->keep_alive = false;
-    r->answer_done = true;
-    if (!r->request_done)
-        r->keep_alive = false; /* the rest of the request is not waited for */
-    if (!r->keep_alive)
-        r->request_done = true;
-    if (!s->feeding)
-        maybe_over(s);
-}
-
-void http_reply_whole(struct http_request *r, int status, const char *content_type, struct str body)
-{
-    struct http_header h = {STR("Content-Type"), str_of(content_type)};
-    http_reply(r, status, &h, 1, (int64_t)body.n);
-    http_reply_write(r, body);
-    http_reply_end(r);
-}
-
-size_t http_reply_unsent(const struct http_request *r)
-{
-    return conn_unsent(r->session->conn);
+    return &r->peer;
 }
 
 void http_request_pause(struct http_request *r, bool paused)
 {
-    if (r->request_done)
+    if (!r->active || r->body_done || r->paused == paused)
         return;
-    conn_pause(r->session->conn, paused);
-    conn_deadline(r->session->conn, paused ? 0 : BODY_MS);
-}
-
-void http_reply_abort(struct http_request *r)
-{
-    r->active = false;
-    r->answer_done = true;
-    session_free(r->session);
-}
-
-struct conn *http_request_take(struct http_request *r, const struct conn_handlers *handlers, void *ctx)
-{
-    struct session *s = r->session;
-    struct conn *c = s->conn;
-    conn_deadline(c, 0);
-    conn_set_handlers(c, handlers, ctx);
-    size_t n = 0;
-    char *rest = buf_len(&s->unread) ? buf_take(&s->unread, &n) : NULL;
-    if (rest)
-        (void)!conn_unread(c, str_make(rest, n));
-    mem_free(rest);
-    conn_pause(c, false);
-    s->conn = NULL;
-    s->handed = s->feeding ? c : NULL;
-    r->active = false;
-    r->answer_done = true;
-    session_free(s);
-    return c;
-}
-
-struct conn *http_request_upgrade(struct http_request *r, const struct http_header *headers,
-                                  size_t header_count, const struct conn_handlers *handlers, void *ctx)
-{
-    struct buf head CLEANUP_BUF;
-    buf_init(&head, LIMIT_HEADER_BYTES);
-    put_head(&head, 101, headers, header_count);
-    buf_puts(&head, "\r\n");
-    send_bytes(r, buf_str(&head));
-    return http_request_take(r, handlers, ctx);
+    r->paused = paused;
+    conn_deadline(r->conn, paused ? 0 : BODY_MS);
+    conn_pause(r->conn, paused);
 }
 
 /* ---- accepting ---- */
 
-static void take_connection(struct http_server *s, int fd, const struct net_addr *peer)
+static int adopt(struct http_server *s, int fd, const struct net_addr *peer)
 {
-    static const struct http1_handlers handlers = {on_head, on_body, on_complete};
-    struct session *n = mem_zalloc(sizeof *n);
-    struct conn_options o = {.loop = s->o.loop, .net = s->o.net, .tls = s->o.tls,
-                             .handlers = &session_handlers, .ctx = n};
-    if (!n || http1_new(true, &handlers, n, &n->http1) < 0 || conn_adopt(&o, fd, &n->conn) < 0) {
-        if (n)
-            http1_free(n->http1);
-        mem_free(n);
-        s->o.net.ops->close(s->o.net.ctx, fd);
-        return;
+    struct http_request *r = mem_zalloc(sizeof *r);
+    if (!r)
+        return -E_NOMEM;
+    r->server = s;
+    r->peer = *peer;
+    int rc = http1_new(true, &parser_handlers, r, &r->parser);
+    struct conn_options o = {.loop = s->loop, .net = s->net, .tls = s->tls, .handshake_ms = HEAD_MS,
+                             .handlers = &handlers, .ctx = r};
+    if (rc == 0)
+        rc = conn_adopt(&o, fd, &r->conn);
+    if (rc < 0) {
+        http1_free(r->parser);
+        mem_free(r);
+        return rc;
     }
-    n->server = s;
-    n->peer = *peer;
-    n->request.session = n;
-    buf_init(&n->unread, 2 * LIMIT_HEADER_BYTES);
-    list_push_back(&s->sessions, &n->link);
+    list_push_back(&s->requests, &r->link);
     s->count++;
-    conn_deadline(n->conn, HEAD_MS);
+    if (!s->tls)
+        conn_deadline(r->conn, HEAD_MS);
+    return 0;
+}
+
+/* Out of descriptors or memory: the backlog waits, and the loop does not spin. */
+static void rest(struct http_server *s)
+{
+    loop_fd_set(s->loop, &s->listener, 0);
+    loop_timer_set(s->loop, &s->retry, RETRY_MS);
 }
 
 static void on_listener(void *ctx, unsigned events)
@@ -426,27 +283,30 @@ static void on_listener(void *ctx, unsigned events)
         struct net_addr peer;
         int fd;
         if (s->count >= LIMIT_CONNECTIONS) {
-            loop_fd_set(s->o.loop, &s->listener, 0);
-            loop_timer_set(s->o.loop, &s->pause, ACCEPT_PAUSE_MS);
+            s->full = true;
+            loop_fd_set(s->loop, &s->listener, 0);
             return;
         }
-        int rc = s->o.net.ops->accept(s->o.net.ctx, s->listener.fd, &fd, &peer);
+        int rc = s->net.ops->accept(s->net.ctx, s->listener.fd, &fd, &peer);
         if (rc == -E_AGAIN)
             return;
-        if (rc < 0) { /* out of descriptors: neither spin nor die */
-            log_warn("accept: %s", err_text(rc));
-            loop_fd_set(s->o.loop, &s->listener, 0);
-            loop_timer_set(s->o.loop, &s->pause, ACCEPT_PAUSE_MS);
+        if (rc == -E_LIMIT || rc == -E_NOMEM) {
+            rest(s);
             return;
         }
-        take_connection(s, fd, &peer);
+        if (rc == 0 && adopt(s, fd, &peer) < 0) {
+            s->net.ops->close(s->net.ctx, fd);
+            rest(s);
+            return;
+        }
     }
 }
 
-static void on_pause_over(void *ctx)
+static void on_retry(void *ctx)
 {
     struct http_server *s = ctx;
-    loop_fd_set(s->o.loop, &s->listener, POLL_IN);
+    if (!s->full)
+        loop_fd_set(s->loop, &s->listener, POLL_IN);
 }
 
 int http_server_new(const struct http_server_options *o, struct http_server **ret_server)
@@ -454,11 +314,15 @@ int http_server_new(const struct http_server_options *o, struct http_server **re
     struct http_server *s = mem_zalloc(sizeof *s);
     if (!s)
         return -E_NOMEM;
-    s->o = *o;
-    list_init(&s->sessions);
+    s->loop = o->loop;
+    s->net = o->net;
+    s->tls = o->tls;
+    s->handlers = o->handlers;
+    s->ctx = o->ctx;
+    list_init(&s->requests);
     loop_fd_init(&s->listener, on_listener, s);
-    loop_timer_init(&s->pause, on_pause_over, s);
-    int rc = loop_fd_add(o->loop, &s->listener, o->listen_fd, POLL_IN);
+    loop_timer_init(&s->retry, on_retry, s);
+    int rc = loop_fd_add(s->loop, &s->listener, o->listen_fd, POLL_IN);
     if (rc < 0) {
         mem_free(s);
         return rc;
@@ -472,15 +336,29 @@ void http_server_free(struct http_server *s)
     if (!s)
         return;
     int fd = s->listener.fd;
-    loop_fd_remove(s->o.loop, &s->listener);
-    loop_timer_cancel(s->o.loop, &s->pause);
-    while (!list_empty(&s->sessions))
-        session_abort(LIST_FIRST(&s->sessions, struct session, link));
-    s->o.net.ops->close(s->o.net.ctx, fd);
+    loop_fd_remove(s->loop, &s->listener);
+    loop_timer_cancel(s->loop, &s->retry);
+    s->net.ops->close(s->net.ctx, fd);
+    s->full = false;
+    while (!list_empty(&s->requests)) {
+        struct http_request *r = LIST_FIRST(&s->requests, struct http_request, link);
+        ASSERT(!r->reading); /* not to be freed from inside its handlers */
+        drop(r);
+    }
     mem_free(s);
+}
+
+void http_server_set_tls(struct http_server *s, struct tls_context *tls)
+{
+    s->tls = tls;
 }
 
 size_t http_server_connections(const struct http_server *s)
 {
     return s->count;
+}
+
+struct loop *http_server_loop(const struct http_server *s)
+{
+    return s->loop;
 }

@@ -28,13 +28,15 @@ struct http_server_options {
     struct loop *loop;
     struct net net;
     struct tls_context *tls; /* NULL: plain */
-    int listen_fd;           /* taken over on success */
+    int listen_fd;           /* taken over on success; non-blocking */
     const struct http_server_handlers *handlers; /* kept */
     void *ctx;
 };
 
 int http_server_new(const struct http_server_options *o, struct http_server **ret_server) MUST_CHECK;
 void http_server_free(struct http_server *s); /* aborts what is under way */
+/* Connections accepted from now on use this context. */
+void http_server_set_tls(struct http_server *s, struct tls_context *tls);
 size_t http_server_connections(const struct http_server *s);
 
 void http_request_set_ctx(struct http_request *r, void *ctx);
@@ -42,8 +44,12 @@ void http_request_set_ctx(struct http_request *r, void *ctx);
 int http_request_peer_cert(struct http_request *r, struct cert_info *ret_info, struct err *err) MUST_CHECK;
 const struct net_addr *http_request_peer(const struct http_request *r);
 
-/* The answer: reply, then write*, then end. length -1: chunked (or until close for HTTP/1.0).
- * Headers Date, Content-Length, Transfer-Encoding and Connection are added. */
+/*
+ * The answer: reply, then write*, then end. length -1: chunked (or until close for HTTP/1.0).
+ * Headers Date, Content-Length, Transfer-Encoding and Connection are added. What is written to a
+ * client that has gone is dropped: `aborted` follows. Once http_reply_unsent is above CONN_HIGH,
+ * `drained` tells when it has fallen below CONN_LOW.
+ */
 void http_reply(struct http_request *r, int status, const struct http_header *headers,
                 size_t header_count, int64_t length);
 void http_reply_write(struct http_request *r, struct str bytes);
@@ -55,8 +61,9 @@ void http_request_pause(struct http_request *r, bool paused); /* stops reading t
 /* Gives the answer up in the middle: the connection is closed. r is gone after. */
 void http_reply_abort(struct http_request *r);
 /*
- * Answers 101 with these headers and hands the connection over; r is gone after. What the client
+ * Answers 101 with these headers (Connection and Upgrade among them) and hands the connection over; r is gone after. What the client
  * has sent already arrives through the connection's new handlers, in a later turn of the loop.
+ * NULL: out of memory; then `aborted` follows.
  */
 struct conn *http_request_upgrade(struct http_request *r, const struct http_header *headers,
                                   size_t header_count, const struct conn_handlers *handlers, void *ctx);

@@ -30,6 +30,7 @@ struct spdy {
     int64_t session_window, initial_window;
     uint32_t last_stream;
     bool dead;
+    bool windows; /* the peer keeps windows: it has sent a WINDOW_UPDATE or SETTINGS */
 };
 
 static uint32_t u32(const char *p)
@@ -126,8 +127,12 @@ int spdy_reply(struct spdy *s, uint32_t stream)
     return s->out->failed ? -E_NOMEM : 0;
 }
 
+/* kubectl's library (moby/spdystream) neither sends nor heeds window updates: with such a peer the
+ * connection under us is the only flow control. */
 static size_t room(const struct spdy *s, const struct stream *st)
 {
+    if (!s->windows)
+        return SPDY_FRAME_MAX;
     int64_t n = st->send_window < s->session_window ? st->send_window : s->session_window;
     return n > 0 ? (size_t)n : 0;
 }
@@ -239,6 +244,7 @@ static int on_window_update(struct spdy *s, struct str body)
 {
     if (body.n < 8)
         return -E_SYNTAX;
+    s->windows = true;
     uint32_t id = u32(body.p) & 0x7fffffff;
     int64_t more = u32(body.p + 4) & 0x7fffffff;
     struct stream *st = id ? find(s, id) : NULL;
@@ -262,6 +268,7 @@ static int on_settings(struct spdy *s, struct str body)
         if ((u32(p) & 0xffffff) != INITIAL_WINDOW_SIZE)
             continue;
         int64_t size = u32(p + 4) & 0x7fffffff;
+        s->windows = true;
         struct stream *st;
         LIST_EACH(st, &s->streams, link)
             st->send_window += size - s->initial_window;

@@ -5,8 +5,10 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-/* Decodes %XX (and '+' to a space when plus). {NULL,0}: malformed, or out of memory. */
+/* Decodes %XX (and '+' to a space when plus). {NULL,0}: malformed, a NUL, or out of memory. */
 struct str url_decode(struct arena *a, struct str s, bool plus);
+/* A path segment: as above, and no slash, "." or ".." may hide in it. {NULL,0} when refused. */
+struct str url_decode_segment(struct arena *a, struct str segment);
 /* Everything but unreserved characters becomes %XX. */
 void url_encode(struct buf *out, struct str s);
 /* Splits "path?query". */

@@ -1,0 +1,330 @@
+/*
+ * Control's half. See front_link.h.
+ *
+ *   RECEIVING --BODY_END--> ANSWERING --end--> (waits for its queue) --sent--> gone
+ */
+#include "wire/front_link.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/map.h"
+
+enum { WAITING_MAX = 64 * 1024 * 1024 };
+
+struct front_stream {
+    struct list link;
+    struct front_link *owner;
+    uint32_t id;
+    void *ctx;
+    struct buf request; /* the REQUEST message's fields, then the body */
+    size_t head_size;
+    struct buf waiting; /* of the answer, beyond the window */
+    size_t on_the_way;
+    bool told, ended;
+};
+
+struct front_link {
+    struct role_link *link;
+    const struct front_link_handlers *handlers;
+    void *ctx;
+    struct list streams;
+    struct map by_id;
+    unsigned char *buffer;
+};
+
+static struct str id_key(const uint32_t *id)
+{
+    return str_make(id, sizeof *id);
+}
+
+static void stream_free(struct front_stream *s)
+{
+    map_remove(&s->owner->by_id, id_key(&s->id));
+    list_remove(&s->link);
+    buf_done(&s->request);
+    buf_done(&s->waiting);
+    mem_free(s);
+}
+
+static void begin(struct front_stream *s, struct imsg_out *m, uint16_t type)
+{
+    imsg_begin(m, s->owner->buffer, LIMIT_IMSG_BYTES, type, s->id);
+}
+
+/* A dead link tells itself from the loop: nothing to do here. */
+static void send_out(struct front_stream *s, struct imsg_out *m)
+{
+    int rc = role_link_send(s->owner->link, m);
+    if (rc == -E_TOO_LARGE)
+        log_warn("front: an answer's head does not fit into a message");
+}
+
+static void put_headers(struct imsg_out *m, const struct http_header *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        imsg_put(m, FRONT_TAG_HEADER_NAME, headers[i].name);
+        imsg_put(m, FRONT_TAG_HEADER_VALUE, headers[i].value);
+    }
+}
+
+void front_stream_set_ctx(struct front_stream *s, void *stream_ctx)
+{
+    s->ctx = stream_ctx;
+}
+
+void front_stream_head(struct front_stream *s, int status, const struct http_header *headers, size_t count)
+{
+    struct imsg_out m;
+    begin(s, &m, FRONT_HEAD);
+    imsg_put_u64(&m, FRONT_TAG_VALUE, (uint64_t)status);
+    put_headers(&m, headers, count);
+    send_out(s, &m);
+}
+
+static void send_data(struct front_stream *s, struct str bytes)
+{
+    struct imsg_out m;
+    begin(s, &m, FRONT_DATA);
+    imsg_put(&m, FRONT_TAG_BYTES, bytes);
+    s->on_the_way += bytes.n;
+    send_out(s, &m);
+}
+
+static void send_simple(struct front_stream *s, uint16_t type)
+{
+    struct imsg_out m;
+    begin(s, &m, type);
+    send_out(s, &m);
+}
+
+/* As much as the window allows. */
+static struct str send_some(struct front_stream *s, struct str bytes)
+{
+    while (bytes.n && s->on_the_way < FRONT_WINDOW_BYTES) {
+        size_t n = FRONT_WINDOW_BYTES - s->on_the_way;
+        n = n < FRONT_CHUNK_BYTES ? n : FRONT_CHUNK_BYTES;
+        n = n < bytes.n ? n : bytes.n;
+        send_data(s, str_make(bytes.p, n));
+        bytes.p += n;
+        bytes.n -= n;
+    }
+    return bytes;
+}
+
+int64_t front_stream_body(struct front_stream *s, struct str bytes)
+{
+    if (buf_len(&s->waiting) == 0)
+        bytes = send_some(s, bytes);
+    buf_append_str(&s->waiting, bytes);
+    if (s->waiting.failed) {
+        front_stream_abort(s);
+        return -1;
+    }
+    return (int64_t)(buf_len(&s->waiting) + s->on_the_way);
+}
+
+void front_stream_end(struct front_stream *s)
+{
+    if (buf_len(&s->waiting)) {
+        s->ended = true; /* the window's next opening sends the rest */
+        return;
+    }
+    send_simple(s, FRONT_END);
+    stream_free(s);
+}
+
+void front_stream_abort(struct front_stream *s)
+{
+    send_simple(s, FRONT_ABORT);
+    stream_free(s);
+}
+
+void front_stream_proxy(struct front_stream *s, const char *host, uint16_t port,
+                        const char *server_name, const char *target)
+{
+    struct imsg_out m;
+    begin(s, &m, FRONT_PROXY);
+    imsg_put_cstr(&m, FRONT_TAG_HOST, host);
+    imsg_put_u64(&m, FRONT_TAG_VALUE, port);
+    imsg_put_cstr(&m, FRONT_TAG_SERVER_NAME, server_name);
+    imsg_put_cstr(&m, FRONT_TAG_TARGET, target);
+    send_out(s, &m);
+    stream_free(s);
+}
+
+/* ---- requests ---- */
+
+static void on_request(struct front_link *k, struct imsg_in *in)
+{
+    struct front_stream *s = mem_zalloc(sizeof *s);
+    if (!s)
+        return;
+    s->owner = k;
+    s->id = in->id;
+    list_push_back(&k->streams, &s->link);
+    buf_init(&s->request, (size_t)LIMIT_BODY_BYTES + LIMIT_IMSG_BYTES);
+    buf_init(&s->waiting, WAITING_MAX);
+    buf_append_str(&s->request, in->fields);
+    s->head_size = in->fields.n;
+    if (s->request.failed || map_has(&k->by_id, id_key(&s->id)) || map_set(&k->by_id, id_key(&s->id), s, NULL) < 0) {
+        list_remove(&s->link);
+        buf_done(&s->request);
+        mem_free(s);
+    }
+}
+
+/* Texts become terminated by a copy in the arena. */
+static char *text(struct arena *a, struct str s)
+{
+    char *t = arena_strndup(a, s.p, s.n);
+    return t ? t : (char *)"";
+}
+
+static void decode(struct front_stream *s, struct arena *a, struct front_request *r)
+{
+    struct imsg_in in = {.fields = str_make(s->request.data + s->request.head, s->head_size)};
+    struct imsg_cursor at = {0};
+    struct str bytes;
+    uint8_t tag;
+    size_t groups = 0;
+
+    *r = (struct front_request){.method = "GET", .address = ""};
+    while (imsg_next(&in, &at, &tag, &bytes)) {
+        switch (tag) {
+        case FRONT_TAG_METHOD: r->method = text(a, bytes); break;
+        case FRONT_TAG_TARGET: r->target = bytes; break;
+        case FRONT_TAG_HEADER_NAME:
+            if (r->header_count < FRONT_HEADERS)
+                r->headers[r->header_count++] = (struct http_header){bytes, {"", 0}};
+            break;
+        case FRONT_TAG_HEADER_VALUE:
+            if (r->header_count)
+                r->headers[r->header_count - 1].value = bytes;
+            break;
+        case FRONT_TAG_USER: r->user = text(a, bytes); break;
+        case FRONT_TAG_GROUP:
+            if (groups < FRONT_GROUPS)
+                r->groups[groups++] = text(a, bytes);
+            break;
+        case FRONT_TAG_PROBLEM: r->problem = text(a, bytes); break;
+        case FRONT_TAG_ADDRESS: r->address = text(a, bytes); break;
+        default: break;
+        }
+    }
+    struct str all = buf_str(&s->request);
+    r->body = str_make(all.p + s->head_size, all.n - s->head_size);
+}
+
+static void on_body_end(struct front_stream *s)
+{
+    struct arena a CLEANUP_ARENA;
+    struct front_request r;
+    if (s->told)
+        return;
+    s->told = true;
+    if (s->request.failed) {
+        front_stream_abort(s);
+        return;
+    }
+    struct buf request = s->request; /* outlives s, which may end inside the callback */
+    arena_init(&a, 1024 * 1024);
+    decode(s, &a, &r);
+    buf_init(&s->request, 0);
+    s->owner->handlers->request(s->owner->ctx, s, &r);
+    buf_done(&request);
+}
+
+static void on_window(struct front_stream *s, uint64_t taken)
+{
+    s->on_the_way -= taken < s->on_the_way ? taken : s->on_the_way;
+    if (buf_len(&s->waiting)) {
+        struct str left = send_some(s, buf_str(&s->waiting));
+        buf_consume(&s->waiting, buf_len(&s->waiting) - left.n);
+        if (buf_len(&s->waiting))
+            return;
+        buf_done(&s->waiting);
+    }
+    if (s->ended) {
+        send_simple(s, FRONT_END);
+        stream_free(s);
+    } else if (s->told && s->on_the_way < FRONT_WINDOW_BYTES / 2) {
+        s->owner->handlers->drained(s->ctx, s);
+    }
+}
+
+static void cancel(struct front_stream *s)
+{
+    if (s->told && !s->ended)
+        s->owner->handlers->cancelled(s->ctx, s);
+    stream_free(s);
+}
+
+static void on_message(void *ctx, struct imsg_in *in)
+{
+    struct front_link *k = ctx;
+    struct front_stream *s = map_get(&k->by_id, id_key(&in->id));
+    struct str bytes;
+    uint64_t value = 0;
+
+    if (in->type == FRONT_REQUEST) {
+        on_request(k, in);
+        return;
+    }
+    if (!s)
+        return; /* answered meanwhile */
+    switch (in->type) {
+    case FRONT_BODY:
+        if (!s->told && imsg_get(in, FRONT_TAG_BYTES, &bytes))
+            buf_append_str(&s->request, bytes);
+        break;
+    case FRONT_BODY_END: on_body_end(s); break;
+    case FRONT_CANCEL: cancel(s); break;
+    case FRONT_WINDOW:
+        if (imsg_get_u64(in, FRONT_TAG_VALUE, &value))
+            on_window(s, value);
+        break;
+    default: break;
+    }
+}
+
+static void on_closed(void *ctx, int rc)
+{
+    struct front_link *k = ctx;
+    (void)rc;
+    while (!list_empty(&k->streams))
+        cancel(LIST_FIRST(&k->streams, struct front_stream, link));
+    k->handlers->closed(k->ctx);
+}
+
+int front_link_new(struct loop *l, int fd, const struct front_link_handlers *handlers, void *ctx,
+                   struct front_link **ret_link)
+{
+    static const struct role_link_handlers link_handlers = {on_message, on_closed, NULL};
+    struct front_link *k = mem_zalloc(sizeof *k);
+    if (!k)
+        return -E_NOMEM;
+    k->handlers = handlers;
+    k->ctx = ctx;
+    list_init(&k->streams);
+    k->buffer = mem_alloc(LIMIT_IMSG_BYTES);
+    int rc = k->buffer ? role_link_new(l, fd, &link_handlers, k, &k->link) : -E_NOMEM;
+    if (rc < 0) {
+        mem_free(k->buffer);
+        mem_free(k);
+        return rc;
+    }
+    *ret_link = k;
+    return 0;
+}
+
+void front_link_free(struct front_link *k)
+{
+    if (!k)
+        return;
+    while (!list_empty(&k->streams))
+        cancel(LIST_FIRST(&k->streams, struct front_stream, link));
+    map_done(&k->by_id, NULL);
+    role_link_free(k->link);
+    mem_free(k->buffer);
+    mem_free(k);
+}
