@@ -142,6 +142,8 @@ int store_watch_new(struct store *s, struct str prefix, int64_t after,
                     void (*fn)(void *ctx, const struct store_event *e), void *ctx,
                     struct store_watch **ret_watch) MUST_CHECK;
 void store_watch_free(struct store_watch *w); /* also from within fn */
+/* It has been told everything up to store_revision (so a bookmark may say so). */
+bool store_watch_live(const struct store_watch *w);
 
 struct store_stats {
     uint64_t keys, value_bytes, history_events, history_bytes, log_bytes, syncs, commits, snapshots;

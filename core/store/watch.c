@@ -31,6 +31,11 @@ void watch_index_init(struct watch_index *x, struct history *h)
     list_init(&x->dead);
 }
 
+bool store_watch_live(const struct store_watch *w)
+{
+    return !w->dead && list_empty(&w->catch);
+}
+
 struct watch_index *watch_index_of(struct store_watch *w)
 {
     return w->index;

@@ -1,0 +1,111 @@
+/* Bodies: JSON or YAML, read strictly and brought into the form of their kind. */
+#include "api/write.h"
+#include "codec/yaml.h"
+
+static struct str media_type(const struct api_request *r)
+{
+    struct str rest = r->content_type, part;
+    if (!str_split(&rest, ';', &part))
+        return STR("");
+    return str_trim(part);
+}
+
+enum schema_validation body_validation(const struct api_request *r)
+{
+    struct str v = url_param(&r->url, "fieldValidation");
+    return str_is(v, "Strict") ? SCHEMA_STRICT : str_is(v, "Ignore") ? SCHEMA_IGNORE : SCHEMA_WARN;
+}
+
+struct duplicates {
+    struct arena *arena;
+    struct schema_problems *problems;
+};
+
+static void on_duplicate(void *ctx, const char *path)
+{
+    struct duplicates *d = ctx;
+    schema_problem_add(d->arena, d->problems, "duplicate field \"%s\"", path);
+}
+
+int body_parse(struct api_request *r, struct arena *a, struct str body, struct schema_problems *problems,
+               struct json **ret)
+{
+    struct str type = media_type(r);
+    struct duplicates d = {a, problems};
+    struct json_options options = {.duplicate = problems ? on_duplicate : NULL, .ctx = &d};
+    struct err err = {0};
+    int rc;
+    if (str_eq_nocase(type, STR("application/yaml")))
+        rc = yaml_parse(a, body, &options, ret, NULL, &err);
+    else if (!type.n || str_eq_nocase(type, STR("application/json")) ||
+             str_ends(type, STR("+json")) || str_is(type, "*/*"))
+        rc = json_parse(a, body, &options, ret, &err);
+    else
+        return fail_status(r, 415, "UnsupportedMediaType", NULL,
+                           "the body of the request was in an unknown format - accepted media types include: "
+                           "application/json, application/yaml");
+    if (rc == -E_NOMEM)
+        return fail_status(r, 413, "RequestEntityTooLarge", NULL,
+                           "the body of the request needs more memory than one request may have");
+    if (rc < 0)
+        return fail_bad_request(r, "the object provided is unrecognized (must be of type %s): %s",
+                                r->resource ? schema_resource_kind(r->resource) : "JSON", err.text);
+    return 0;
+}
+
+static const char *group_version(struct arena *a, const char *group, const char *version)
+{
+    const char *text = group[0] ? arena_printf(a, "%s/%s", group, version) : version;
+    return text ? text : "";
+}
+
+/* apiVersion and kind may be left out; what is there must fit the path. */
+static int check_kind(struct api_request *r, struct arena *a, const struct schema_resource *res,
+                      struct json *object)
+{
+    const char *kind = schema_resource_kind(res);
+    const char *version = group_version(a, schema_resource_kind_group(res), schema_resource_kind_version(res));
+    struct str has_kind = json_str(json_get(object, "kind"));
+    struct str has_version = json_str(json_get(object, "apiVersion"));
+    if (has_version.n && !str_is(has_version, version))
+        return fail_bad_request(r, "the API version in the data (" STR_FMT ") does not match the expected API version (%s)",
+                                STR_ARG(has_version), version);
+    if (has_kind.n && !str_is(has_kind, kind))
+        return fail_bad_request(r, "the kind in the data (" STR_FMT ") does not match the expected kind (%s)",
+                                STR_ARG(has_kind), kind);
+    return 0;
+}
+
+int body_read(struct api_request *r, struct arena *a, const struct schema_resource *res, struct json **ret)
+{
+    struct schema_problems problems = {NULL, NULL, 0};
+    enum schema_validation mode = body_validation(r);
+    struct json *object;
+    struct err err = {0};
+    if (!r->body.n)
+        return fail_bad_request(r, "the request needs a body: an object of kind %s", schema_resource_kind(res));
+    int rc = body_parse(r, a, r->body, &problems, &object);
+    if (rc != 0)
+        return rc;
+    const char *kind = schema_resource_kind(res);
+    const char *version = group_version(a, schema_resource_kind_group(res), schema_resource_kind_version(res));
+    if (!json_is(object, JSON_OBJECT))
+        return fail_bad_request(r, "%s in version \"%s\" cannot be handled as a %s: the body must be a JSON object",
+                                kind, schema_resource_kind_version(res), kind);
+    rc = check_kind(r, a, res, object);
+    if (rc != 0)
+        return rc;
+    const struct schema_type *type = schema_resource_type(res);
+    rc = type ? schema_check(a, type, object, mode, &problems, &err) : 0;
+    if (rc == -E_NOMEM)
+        return fail_memory(r);
+    if (rc < 0)
+        return fail_bad_request(r, "%s in version \"%s\" cannot be handled as a %s: %s", kind,
+                                schema_resource_kind_version(res), kind, err.text);
+    for (const struct schema_problem *p = problems.first; p && mode == SCHEMA_WARN; p = p->next)
+        request_warn(r, "%s", p->text);
+    json_set_cstr(a, object, "kind", kind);
+    json_set_cstr(a, object, "apiVersion", version);
+    *ret = object;
+    return a->failed ? fail_memory(r) : 0;
+}

@@ -1,0 +1,99 @@
+/* Which rules go with which resource. Most kinds need no file: flags, name rule and fields say all. */
+#include "api/kinds/kinds.h"
+#include "codec/names.h"
+
+static const struct kind *const own[] = {
+    &kind_pod,        &kind_deployment,  &kind_replicaset,      &kind_replication_controller, &kind_stateful_set,
+    &kind_daemon_set, &kind_service,     &kind_config_map,      &kind_secret,                 &kind_namespace,
+    &kind_node,       &kind_service_account, &kind_lease,       &kind_endpoints,              &kind_endpoint_slice,
+    &kind_event,      &kind_priority_class,  &kind_job,         &kind_cron_job,
+};
+
+static const struct kind_field request_fields[] = {{"spec.signerName", "spec.signerName"}, {NULL, NULL}};
+
+static const struct kind plain[] = {
+    {.group = "", .resource = "persistentvolumes", .flags = KIND_STATUS | KIND_RETURN_DELETED},
+    {.group = "", .resource = "persistentvolumeclaims", .flags = KIND_STATUS | KIND_RETURN_DELETED},
+    {.group = "", .resource = "podtemplates", .flags = KIND_GENERATION | KIND_RETURN_DELETED},
+    {.group = "", .resource = "resourcequotas", .flags = KIND_STATUS | KIND_RETURN_DELETED},
+    {.group = "", .resource = "limitranges", .flags = KIND_CREATE_ON_UPDATE},
+    {.group = "apiextensions.k8s.io", .resource = "customresourcedefinitions", .flags = KIND_STATUS | KIND_GENERATION},
+    {.group = "apiregistration.k8s.io", .resource = "apiservices", .flags = KIND_STATUS},
+    {.group = "autoscaling", .resource = "horizontalpodautoscalers", .flags = KIND_STATUS},
+    {.group = "certificates.k8s.io",
+     .resource = "certificatesigningrequests",
+     .flags = KIND_STATUS,
+     .fields = request_fields},
+    {.group = "flowcontrol.apiserver.k8s.io", .resource = "flowschemas", .flags = KIND_STATUS | KIND_GENERATION},
+    {.group = "flowcontrol.apiserver.k8s.io",
+     .resource = "prioritylevelconfigurations",
+     .flags = KIND_STATUS | KIND_GENERATION},
+    {.group = "networking.k8s.io", .resource = "ingresses", .flags = KIND_STATUS | KIND_GENERATION},
+    {.group = "networking.k8s.io", .resource = "ingressclasses", .flags = KIND_GENERATION},
+    {.group = "networking.k8s.io", .resource = "networkpolicies", .flags = KIND_GENERATION},
+    {.group = "networking.k8s.io", .resource = "ipaddresses", .name_rule = names_ip},
+    {.group = "networking.k8s.io", .resource = "servicecidrs", .flags = KIND_STATUS},
+    {.group = "policy", .resource = "poddisruptionbudgets", .flags = KIND_STATUS | KIND_GENERATION},
+    {.group = "rbac.authorization.k8s.io",
+     .resource = "clusterroles",
+     .flags = KIND_CREATE_ON_UPDATE,
+     .name_rule = names_path_segment},
+    {.group = "rbac.authorization.k8s.io",
+     .resource = "clusterrolebindings",
+     .flags = KIND_CREATE_ON_UPDATE,
+     .name_rule = names_path_segment},
+    {.group = "rbac.authorization.k8s.io",
+     .resource = "roles",
+     .flags = KIND_CREATE_ON_UPDATE,
+     .name_rule = names_path_segment},
+    {.group = "rbac.authorization.k8s.io",
+     .resource = "rolebindings",
+     .flags = KIND_CREATE_ON_UPDATE,
+     .name_rule = names_path_segment},
+    {.group = "resource.k8s.io", .resource = "resourceclaims", .flags = KIND_STATUS},
+    {.group = "resource.k8s.io", .resource = "resourceslices", .flags = KIND_GENERATION},
+    {.group = "storage.k8s.io", .resource = "volumeattachments", .flags = KIND_STATUS},
+    {.group = "admissionregistration.k8s.io",
+     .resource = "validatingadmissionpolicies",
+     .flags = KIND_STATUS | KIND_GENERATION},
+};
+
+static const struct kind generic = {.group = "", .resource = ""};
+
+static bool is(const struct kind *k, const char *group, const char *resource)
+{
+    return cstr_eq(k->resource, resource) && cstr_eq(k->group, group);
+}
+
+const struct kind *kind_find(const struct schema_resource *r)
+{
+    const char *resource = schema_resource_plural(r), *group = schema_resource_group(r);
+    /* Both event groups are one storage. */
+    if (cstr_eq(resource, "events"))
+        group = "";
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (is(own[i], group, resource))
+            return own[i];
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+        if (is(&plain[i], group, resource))
+            return &plain[i];
+    return &generic;
+}
+
+void set_missing(struct arena *a, struct json *object, const char *name, const char *value)
+{
+    if (object && json_absent(json_get(object, name)))
+        json_set_cstr(a, object, name, value);
+}
+
+void set_missing_i64(struct arena *a, struct json *object, const char *name, int64_t value)
+{
+    if (object && json_absent(json_get(object, name)))
+        json_set_i64(a, object, name, value);
+}
+
+void set_missing_bool(struct arena *a, struct json *object, const char *name, bool value)
+{
+    if (object && json_absent(json_get(object, name)))
+        json_set_bool(a, object, name, value);
+}

@@ -1,0 +1,34 @@
+/* The kinds with rules of their own, and what their files share. */
+#ifndef API_KINDS_KINDS_H
+#define API_KINDS_KINDS_H
+
+#include "api/write.h"
+
+extern const struct kind kind_pod, kind_deployment, kind_replicaset, kind_replication_controller, kind_stateful_set,
+    kind_daemon_set, kind_service, kind_config_map, kind_secret, kind_namespace, kind_node, kind_service_account,
+    kind_lease, kind_endpoints, kind_endpoint_slice, kind_event, kind_priority_class, kind_job, kind_cron_job;
+
+/* ---- pod specs, also of templates ---- */
+void pod_spec_default(struct arena *a, struct json *spec);
+void pod_spec_validate(struct field_errors *e, const struct field *f, const struct json *spec);
+/* spec.template of a workload. */
+void template_default(struct arena *a, struct json *spec);
+/* restart: the only policy allowed (NULL: any). */
+void template_validate(struct field_errors *e, const struct field *spec, const struct json *object,
+                       const char *restart);
+const char *pod_qos_class(struct arena *a, const struct json *spec);
+void resources_validate(struct field_errors *e, const struct field *f, const struct json *resources);
+void probe_default(struct arena *a, struct json *probe);
+void container_default(struct arena *a, struct json *container, bool host_network);
+void container_lifecycle_validate(struct field_errors *e, const struct field *f, const struct json *container);
+void volumes_default(struct arena *a, struct json *volumes);
+void volumes_validate(struct field_errors *e, const struct field *f, const struct json *volumes, struct map *ret_names);
+void container_validate(struct field_errors *e, const struct field *f, const struct json *container,
+                        const struct map *volumes, struct map *names);
+
+/* ---- small things ---- */
+void set_missing(struct arena *a, struct json *object, const char *name, const char *value);
+void set_missing_i64(struct arena *a, struct json *object, const char *name, int64_t value);
+void set_missing_bool(struct arena *a, struct json *object, const char *name, bool value);
+
+#endif

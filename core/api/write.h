@@ -1,0 +1,89 @@
+/*
+ * One create or update while it is decided: what kinds and admission see. Everything lives in the
+ * request's work arena.
+ */
+#ifndef API_WRITE_H
+#define API_WRITE_H
+
+#include "api/api_int.h"
+#include "api/field.h"
+
+enum { WRITE_OPS = 64 };
+
+struct write {
+    struct api_request *r;
+    struct api *api;
+    struct arena *a;
+    const struct kind *kind;
+    const struct schema_resource *resource; /* whose form object has: of the main resource */
+    struct str ns, name;
+    struct str key;
+    struct json *object;          /* new state */
+    struct json *old;             /* NULL on create */
+    struct store_value *current;  /* referenced; NULL on create */
+    const char *subresource;      /* "" or "status" ... */
+    bool is_create, is_delete;
+    struct field_errors errors;
+    int64_t now_us;
+    char now[40]; /* as metav1.Time */
+    /* Of the same command, behind the object's own. */
+    struct store_compare compares[WRITE_OPS];
+    size_t compare_count;
+    struct store_op ops[WRITE_OPS];
+    size_t op_count;
+    int64_t wanted_revision; /* that the client says it changes; 0: whatever there is */
+    bool generated_name;
+    bool chose; /* something free was taken (a name, an address): a conflict means to choose again */
+    int status;            /* HTTP status of success */
+    struct buf stored;     /* the new state; empty when the object is removed */
+    bool removes;          /* this update takes the last hold off an object being deleted */
+    void (*on_done)(struct write *w, struct str stored, int64_t revision); /* answers */
+    void (*again)(struct api_request *r); /* from the start, on a conflict */
+};
+
+/* Adds to the command; texts must live in the arena. Too many: an internal error in errors. */
+void write_compare(struct write *w, struct str key, int64_t revision);
+void write_put(struct write *w, struct str key, struct str value);
+void write_remove(struct write *w, struct str key);
+
+/* ---- the steps ---- */
+/* A write of r in its (cleared) work arena; NULL: answered. Freed by write_done. */
+struct write *write_new(struct api_request *r, const struct schema_resource *main_resource, struct str ns,
+                        struct str name);
+int write_load(struct write *w); /* old and current; nonzero: answered (not found) */
+/* Takes w->object through defaults, admission and validation to the store; answers through on_done,
+ * or with an error. again: what to do on a conflict when the client named no revision. */
+void write_decide(struct write *w);
+/* Reads the body as the kind the resource speaks. nonzero: answered. */
+int body_read(struct api_request *r, struct arena *a, const struct schema_resource *res, struct json **ret);
+/* Parses the body as JSON or YAML without checking its type. */
+int body_parse(struct api_request *r, struct arena *a, struct str body, struct schema_problems *problems,
+               struct json **ret);
+enum schema_validation body_validation(const struct api_request *r);
+/* Frees what the write holds beside its arena; harmless when there is none. */
+void write_done(struct api_request *r);
+int fail_invalid(struct write *w);
+/* The resource without its subresource. */
+const struct schema_resource *resource_main(const struct schema_resource *res);
+/* spec of new equals spec of old */
+bool write_spec_same(const struct write *w);
+const char *write_random_suffix(struct write *w);
+
+/* admission/: changes the object or answers (nonzero). */
+int admit(struct write *w);
+int admit_namespace(struct write *w);
+int admit_service_account(struct write *w);
+int admit_tolerations(struct write *w);
+int admit_priority(struct write *w);
+
+/* meta.c */
+void meta_prepare_create(struct write *w);
+int meta_prepare_update(struct write *w); /* nonzero: answered */
+void meta_validate(struct write *w);
+void meta_validate_update(struct write *w);
+
+/* patch.c: the object of a PATCH from the current one. nonzero: answered. */
+int patch_apply(struct api_request *r, struct arena *a, const struct schema_resource *res, const struct json *current,
+                struct json **ret);
+
+#endif
