@@ -38,6 +38,7 @@ enum role_socket { /* bound by init, listening where that applies */
     ROLE_SOCKET_KUBELET, /* TCP 10250 */
     ROLE_SOCKET_DNS_UDP, /* 10.96.0.10:53 */
     ROLE_SOCKET_DNS_TCP,
+    ROLE_SOCKET_CA,  /* no socket: a file in memory, the CA of keelson.yaml (certificate, key) */
     ROLE_SOCKET_DIR, /* no socket: the role's own directory below the data directory */
     ROLE_SOCKET__COUNT
 };

@@ -37,6 +37,8 @@ struct role_env {
     void *addrs_ctx;
     void (*stop_fn)(void *ctx);
     void *stop_ctx;
+    void (*message_fn)(void *ctx, struct imsg_in *m);
+    void *message_ctx;
     bool stopping;
     unsigned char *buffer; /* LIMIT_IMSG_BYTES */
 };
@@ -60,6 +62,9 @@ void role_env_on_link(struct role_env *env, enum role_id peer, void (*fn)(void *
 void role_env_on_addrs(struct role_env *env, void (*fn)(void *ctx), void *ctx);
 /* The role is to stop; without a function the loop is stopped at once, else fn calls loop_stop. */
 void role_env_on_stop(struct role_env *env, void (*fn)(void *ctx), void *ctx);
+
+/* Messages of the supervisor that are this role's own business. */
+void role_env_on_message(struct role_env *env, void (*fn)(void *ctx, struct imsg_in *m), void *ctx);
 
 void role_env_ready(struct role_env *env);
 /* One line for the console; "" takes the last one back. */

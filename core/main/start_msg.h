@@ -19,6 +19,7 @@ enum start_msg_type {
     MSG_SOCKET,    /* SOCKET, descriptor */
     MSG_ADDRS,     /* struct machine_net */
     MSG_STOP,
+    MSG_DELIVERED, /* keys: admin.kubeconfig is where it belongs */
     /* role -> supervisor */
     MSG_READY,  /* it does its work now */
     MSG_STATUS, /* TEXT: one line for the console; empty: all is well */

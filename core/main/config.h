@@ -1,0 +1,71 @@
+/*
+ * keelson.yaml: how a machine is told what it is. Every key has a default; no file at all is a
+ * working single node.
+ *
+ *   name: node1                     this node's name (default: keelson)
+ *   endpoint: cluster.example:6443  where clients outside reach the API
+ *   ca:                             the cluster's CA, taken on first boot and kept
+ *     cert: PEM
+ *     key: PEM
+ *   network:
+ *     interface: eth0               default: the first wired card
+ *     addresses: [192.0.2.10/24]    default: DHCP
+ *     gateway: 192.0.2.1
+ *     dns: [192.0.2.53]
+ *     search: [example.org]
+ *     ntp: [192.0.2.123]
+ *   registries:
+ *     - host: registry.example:5000
+ *       mirrors: ["mirror.example:5000"]
+ *       plain_http: true            HTTP in place of HTTPS
+ *       insecure: true              HTTPS without verification
+ *       ca: PEM                     trusted for this registry
+ */
+#ifndef MAIN_CONFIG_H
+#define MAIN_CONFIG_H
+
+#include "base/buf.h"
+#include "main/start_msg.h"
+
+enum { CONFIG_FILE_MOST = 256 * 1024, CONFIG_ADDRS = 4, CONFIG_SERVERS = 4, CONFIG_INTERFACE = 16, CONFIG_CA = 16384 };
+
+struct config_network {
+    char interface[CONFIG_INTERFACE];
+    struct net_addr addrs[CONFIG_ADDRS];
+    uint8_t prefix_lens[CONFIG_ADDRS];
+    size_t addr_count; /* 0: DHCP */
+    struct net_addr gateway;
+    struct net_addr dns[MACHINE_MAX_RESOLVERS];
+    size_t dns_count;
+    struct net_addr ntp[CONFIG_SERVERS];
+    size_t ntp_count;
+    char search[MACHINE_SEARCH];
+};
+
+struct config {
+    char name[START_NAME];
+    char endpoint[START_ENDPOINT];
+    char ca_pem[CONFIG_CA]; /* certificate and key, or "" */
+    struct config_network network;
+    char registries[START_REGISTRIES]; /* see role_start */
+};
+
+void config_default(struct config *c);
+/* file: its name, for messages: "keelson.yaml: line 3, column 5: ...". On failure *ret_config is
+ * unchanged. */
+int config_parse(const char *file, struct str text, struct config *ret_config, struct err *err) MUST_CHECK;
+
+/* From the confined child that parses to init. The CA travels as a file in memory (ca_fd, -1 when
+ * there is none): init hands it on unread. */
+void config_put(struct imsg_out *m, const struct config *c, int ca_fd);
+/* Leaves ca_pem empty; the descriptor stays in m. */
+int config_get(const struct imsg_in *m, struct config *ret_config) MUST_CHECK;
+/* The network part alone, for lease. */
+void config_network_put(struct imsg_out *m, const struct config_network *n);
+int config_network_get(const struct imsg_in *m, struct config_network *ret_network) MUST_CHECK;
+
+bool config_name_ok(struct str name); /* a DNS label (RFC 1123), lower case */
+/* `keelson config new`: the CA, DIR/keelson.yaml, DIR/admin.kubeconfig. Exit status. */
+int config_new_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,180 @@
+/* See control.h. Order: the store from disk, the CA and the public key from keys, the API, what
+ * every cluster has (bootstrap), then controllers and scheduler. */
+#include "main/control.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/local.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "client/cache.h"
+#include "ctl/ctl.h"
+#include "drivers/disk/disk.h"
+#if __has_include("main/control_front.h")
+#include "main/control_front.h"
+#else
+struct control_front;
+#define control_front_new(env, api, ret) 0
+#define control_front_free(f) (void)0
+#endif
+#include "main/keys_client.h"
+#include "sched/sched.h"
+#include "store/store.h"
+
+struct control {
+    struct role_env *env;
+    struct store *store;
+    struct keys_client *keys;
+    struct api *api;
+    struct control_front *front;
+    struct client client; /* controllers and scheduler */
+    struct cache_set *caches;
+    struct ctl *ctl;
+    struct sched *sched;
+    char address[NET_ADDR_TEXT]; /* of this machine, as the API was told */
+    struct buf ca_pem;
+    bool has_client;
+    struct err failure;
+};
+
+static void give_up(struct control *c, int code, const char *message)
+{
+    err_set(&c->failure, code, "%s", message);
+    loop_stop(c->env->loop);
+}
+
+static void store_failed(void *ctx, const char *message)
+{
+    give_up(ctx, E_IO, message);
+}
+
+static int open_store(struct control *c, struct err *err)
+{
+    struct store_options o = {.loop = c->env->loop, .on_fatal = store_failed, .ctx = c};
+    int dir = role_env_socket(c->env, ROLE_SOCKET_DIR);
+    int rc = dir < 0 ? -E_NOT_FOUND : disk_dir_open(dir, &o.disk);
+    if (dir >= 0)
+        close(dir);
+    if (rc < 0)
+        return err_set(err, -rc, "directory of the store: %s", err_text(rc));
+    crypto_random(&o.seed, sizeof o.seed);
+    return store_open(&o, &c->store, err);
+}
+
+static const char *primary_address(const struct role_env *env, char *text)
+{
+    static const struct net_addr loopback = {.family = 4, .ip = {127, 0, 0, 1}};
+    const struct machine_net *n = &env->start.net;
+    return net_addr_format(n->addr_count ? &n->addrs[0] : &loopback, false, text);
+}
+
+/* ---- the controllers and the scheduler: clients like any other ---- */
+
+static int start_clients(struct control *c, struct err *err)
+{
+    static const char *const groups[] = {"system:masters", NULL};
+    struct ctl_options o = {.client = &c->client, .ca_pem = buf_str(&c->ca_pem)};
+    int rc = api_local_client(c->api, "system:kube-controller-manager", groups, &c->client);
+    if (rc < 0)
+        return err_set(err, -rc, "in-process client: %s", err_text(rc));
+    c->has_client = true;
+    if ((rc = cache_set_new(&c->client, &c->caches)) < 0)
+        return err_set(err, -rc, "caches: %s", err_text(rc));
+    o.caches = c->caches;
+    crypto_random(&o.seed, sizeof o.seed);
+    if ((rc = ctl_new(&o, &c->ctl, err)) < 0)
+        return err_wrap(err, rc, "controllers");
+    if ((rc = sched_new(&c->client, c->caches, &c->sched)) < 0)
+        return err_set(err, -rc, "scheduler: %s", err_text(rc));
+    return 0;
+}
+
+static void bootstrapped(void *ctx, int rc, const char *message)
+{
+    struct control *c = ctx;
+    struct err err = {0};
+    if (rc < 0)
+        give_up(c, -rc, message);
+    else if (start_clients(c, &err) < 0)
+        give_up(c, err.code, err.text);
+    else
+        role_env_ready(c->env);
+}
+
+/* The API answers from here on; what the cluster starts with is written meanwhile. */
+static void keys_known(void *ctx, const struct keys_info *info)
+{
+    struct control *c = ctx;
+    struct err err = {0};
+    struct api_options o = {
+        .loop = c->env->loop,
+        .store = c->store,
+        .node_name = c->env->start.node_name,
+        .node_addr = primary_address(c->env, c->address),
+        .port = c->env->start.listen.port,
+        .ca_pem = info->ca_pem,
+        .service_account_public_pem = info->service_account_public_pem,
+        .service_account_issuer = "https://kubernetes.default.svc.cluster.local",
+        .sign = keys_client_sign,
+        .ctx = c->keys,
+    };
+    buf_append_str(&c->ca_pem, info->ca_pem);
+    int rc = api_new(&o, &c->api, &err);
+    if (rc == 0 && (rc = control_front_new(c->env, c->api, &c->front)) < 0)
+        err_set(&err, -rc, "link to front: %s", err_text(rc));
+    if (rc == 0 && (rc = api_bootstrap(c->api, bootstrapped, c)) < 0)
+        err_set(&err, -rc, "first objects: %s", err_text(rc));
+    if (rc < 0)
+        give_up(c, -rc, err.text);
+}
+
+/* default/kubernetes points to the machine's address: a new one is a new start, in a moment. */
+static void addresses_changed(void *ctx)
+{
+    struct control *c = ctx;
+    char now[NET_ADDR_TEXT];
+    if (!c->api || !c->env->start.net.addr_count || cstr_eq(primary_address(c->env, now), c->address))
+        return;
+    log_info("the machine's address is %s now: starting again", now);
+    loop_stop(c->env->loop);
+}
+
+static void close_all(struct control *c)
+{
+    sched_free(c->sched);
+    ctl_free(c->ctl);
+    if (c->caches)
+        cache_set_free(c->caches);
+    if (c->has_client)
+        c->client.ops->close(c->client.self);
+    control_front_free(c->front);
+    if (c->api)
+        api_free(c->api);
+    keys_client_free(c->keys);
+    if (c->store)
+        store_close(c->store);
+    buf_done(&c->ca_pem);
+}
+
+int control_run(struct role_env *env, struct err *err)
+{
+    struct control c = {.env = env};
+    buf_init(&c.ca_pem, 64 * 1024);
+    int rc = open_store(&c, err);
+    if (rc < 0)
+        return rc;
+    rc = keys_client_new(env, &c.keys);
+    if (rc == 0)
+        rc = keys_client_info(c.keys, keys_known, &c);
+    if (rc < 0)
+        err_set(err, -rc, "link to keys: %s", err_text(rc));
+    role_env_on_addrs(env, addresses_changed, &c);
+    if (rc == 0)
+        rc = role_env_loop(env, err);
+    if (rc == 0 && c.failure.code)
+        rc = err_set(err, c.failure.code, "%s", c.failure.text);
+    close_all(&c);
+    return rc;
+}

@@ -1,0 +1,17 @@
+/* See keys_msg.h. */
+#include "main/keys_msg.h"
+
+static const enum role_id profile_of[KEYS_PROFILE__COUNT] = {
+    [KEYS_FRONT_SERVING] = ROLE_FRONT,    [KEYS_KUBELET_CLIENT] = ROLE_FRONT, [KEYS_NODE_CLIENT] = ROLE_NODE,
+    [KEYS_KUBELET_SERVING] = ROLE_NODE,   [KEYS_DNS_CLIENT] = ROLE_DNS,
+};
+
+bool keys_allowed_profile(enum role_id peer, enum keys_profile profile)
+{
+    return profile > KEYS_PROFILE_NONE && profile < KEYS_PROFILE__COUNT && profile_of[profile] == peer;
+}
+
+bool keys_allowed_sign(enum role_id peer)
+{
+    return peer == ROLE_CONTROL;
+}
