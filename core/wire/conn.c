@@ -404,7 +404,7 @@ void conn_pause(struct conn *c, bool paused)
 
 int conn_unread(struct conn *c, struct str bytes)
 {
-    if (bytes.n == 0)
+    if (bytes.n == 0 || c->state == CLOSED)
         return 0;
     buf_append_str(&c->unread, bytes);
     if (c->unread.failed)

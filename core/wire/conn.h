@@ -42,7 +42,7 @@ void conn_free(struct conn *c); /* closes at once; accepts NULL */
 void conn_set_handlers(struct conn *c, const struct conn_handlers *handlers, void *ctx);
 /* Queues bytes. -E_TOO_LARGE past CONN_OUTPUT_MAX (the caller ignored back-pressure), -E_CLOSED. */
 int conn_write(struct conn *c, struct str bytes) MUST_CHECK;
-size_t conn_unsent(const struct conn *c);
+size_t conn_unsent(const struct conn *c); /* 0 once it has ended */
 void conn_pause(struct conn *c, bool paused); /* stops reading: the peer feels it */
 /* Bytes that were read too far: delivered again first, in a later turn of the loop. */
 int conn_unread(struct conn *c, struct str bytes) MUST_CHECK;

@@ -377,13 +377,21 @@ int http1_finish(struct http1 *h)
 
 const char *http_status_text(int status)
 {
-    switch (status) { /* llhttp's own function aborts for numbers that it does not know */
-#define X(number, name, text)                                                                      \
-    case number:                                                                                   \
-        return #text;
-        HTTP_STATUS_MAP(X)
-#undef X
-    default:
-        return "Status";
-    }
+    static const struct {
+        int status;
+        const char *text;
+    } known[] = {
+        {101, "Switching Protocols"}, {200, "OK"}, {201, "Created"}, {202, "Accepted"},
+        {204, "No Content"}, {304, "Not Modified"}, {400, "Bad Request"}, {401, "Unauthorized"},
+        {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"}, {406, "Not Acceptable"},
+        {408, "Request Timeout"}, {409, "Conflict"}, {410, "Gone"}, {413, "Content Too Large"},
+        {415, "Unsupported Media Type"}, {422, "Unprocessable Content"}, {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
+        {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
+        {504, "Gateway Timeout"}, {507, "Insufficient Storage"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (known[i].status == status)
+            return known[i].text;
+    return "Status";
 }

@@ -25,18 +25,19 @@ struct http_call_options {
     const struct http_header *headers;
     size_t header_count;
     struct str body;       /* whole; copied */
-    int64_t stream_length; /* instead of body: its length, then http_call_write; -1: chunked; 0: no */
-    bool streamed;
+    bool streamed;         /* the body follows by http_call_write, then http_call_write_end */
+    int64_t stream_length; /* when streamed: its length; -1: chunked */
     int timeout_ms;        /* for the whole answer; 0: none */
     const struct http_call_handlers *handlers; /* kept */
     void *ctx;
 };
 
 /* Sends on c, which must be open or opening and idle; c's handlers are the call's until it is
- * freed. Takes c over. */
+ * freed. Takes c over, also on failure. -E_BAD_REQUEST: a text that does not fit into a head. */
 int http_call_new(const struct http_call_options *o, struct conn *c, struct http_call **ret_call) MUST_CHECK;
 int http_call_write(struct http_call *h, struct str bytes) MUST_CHECK; /* of a streamed body */
 int http_call_write_end(struct http_call *h) MUST_CHECK;
+size_t http_call_unsent(const struct http_call *h); /* of the request */
 void http_call_pause(struct http_call *h, bool paused); /* of the answer's body */
 /* After `end` with 0: the connection when it can carry another request, else NULL. */
 struct conn *http_call_take_conn(struct http_call *h);

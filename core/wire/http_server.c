@@ -6,7 +6,10 @@
  * The body and the answer may overlap. Bytes of the next request that come while one is being
  * answered are given back to the connection, which pauses (conn_unread): one request at a time.
  */
+#include <stdio.h>
+
 #include "base/assert.h"
+#include "base/log.h"
 #include "wire/http_server_int.h"
 
 enum {
@@ -131,7 +134,7 @@ static void read_messages(struct http_request *r, struct str bytes)
 {
     struct err err = {0};
     bool upgraded = false;
-    while (bytes.n && r->conn) {
+    while (bytes.n && r->conn && conn_is_open(r->conn)) {
         if (r->active && r->body_done) {
             if (conn_unread(r->conn, bytes) < 0)
                 drop(r);
@@ -144,6 +147,8 @@ static void read_messages(struct http_request *r, struct str bytes)
         size_t taken;
         int rc = http1_feed(r->parser, bytes, &taken, &upgraded, &err);
         bytes = str_make(bytes.p + taken, bytes.n - taken);
+        if (r->taken && conn_unread(r->taken, bytes) < 0)
+            log_warn("out of memory: a connection was handed over without its first bytes");
         if (!r->conn)
             return;
         if (rc < 0) {
@@ -212,6 +217,8 @@ void http_request_over(struct http_request *r, bool give_up)
 void http_request_detach(struct http_request *r)
 {
     r->active = false;
+    if (r->reading)
+        r->taken = r->conn;
     r->conn = NULL;
     if (!r->reading)
         destroy(r);

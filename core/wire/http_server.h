@@ -56,6 +56,8 @@ void http_reply_write(struct http_request *r, struct str bytes);
 void http_reply_end(struct http_request *r); /* r is gone after this call */
 /* All at once, with a content type. r is gone after. */
 void http_reply_whole(struct http_request *r, int status, const char *content_type, struct str body);
+/* The connection is closed after this answer. Before http_reply. */
+void http_request_close_after(struct http_request *r);
 size_t http_reply_unsent(const struct http_request *r);
 void http_request_pause(struct http_request *r, bool paused); /* stops reading the body */
 /* Gives the answer up in the middle: the connection is closed. r is gone after. */

@@ -9,6 +9,7 @@ struct http_request { /* a connection, and the one request that it carries now *
     struct list link;
     struct http_server *server;
     struct conn *conn;   /* NULL once handed over */
+    struct conn *taken; /* handed over while reading: the rest of what was read is its */
     struct http1 *parser;
     struct net_addr peer;
     void *ctx;
@@ -25,5 +26,6 @@ struct http_request { /* a connection, and the one request that it carries now *
 /* Its answer is complete (or given up): next request, or the end of the connection. */
 void http_request_over(struct http_request *r, bool give_up);
 void http_request_detach(struct http_request *r);
+struct loop *http_server_loop(const struct http_server *s);
 
 #endif
