@@ -11,7 +11,7 @@
 
 #include "node/streams_int.h"
 
-enum { CHUNK_BYTES = 16 * 1024, TO_POD_BYTES = 4 * 1024 * 1024, MOST_FORWARDS = 64 };
+enum { CHUNK_BYTES = 16 * 1024, TO_POD_BYTES = 4 * 1024 * 1024, TO_POD_ENOUGH = 256 * 1024, MOST_FORWARDS = 64 };
 
 struct forward {
     struct list link;
@@ -39,12 +39,28 @@ static void dispose(struct forward *f)
     mem_free(f);
 }
 
+/* The client keeps no window, so the whole connection waits for a pod that reads slowly. */
+static void pause_or_resume(struct stream *s)
+{
+    struct forward *f;
+    bool full = false;
+    LIST_EACH (f, &s->forwards, link)
+        full |= buf_len(&f->to_pod) >= TO_POD_ENOUGH;
+    if (full != s->paused)
+        s->conn.pause(s->conn.ctx, full);
+    s->paused = full;
+}
+
 static void give_up(struct forward *f)
 {
-    if (f->stream)
-        f->stream->forward_count--;
+    struct stream *s = f->stream;
     f->stream = NULL;
     list_remove(&f->link);
+    if (s) {
+        s->forward_count--;
+        if (s->paused)
+            pause_or_resume(s);
+    }
     if (!f->asked)
         dispose(f);
 }
@@ -109,6 +125,7 @@ static void write_to_pod(struct forward *f)
     }
     if (f->client_ended && buf_len(&f->to_pod) == 0 && f->fd >= 0)
         (void)shutdown(f->fd, SHUT_WR);
+    pause_or_resume(f->stream);
 }
 
 static void push_to_client(struct forward *f)
@@ -261,6 +278,8 @@ static void data(void *ctx, uint32_t id, struct str bytes, bool fin)
     } else if (!f->asked) {
         write_to_pod(f);
         set_watch(f);
+    } else {
+        pause_or_resume(s);
     }
 }
 

@@ -35,6 +35,7 @@ struct stream {
     struct pod *pod;
     struct list forwards;
     unsigned forward_count;
+    bool paused;
 };
 
 void stream_flush(struct stream *s);

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fake_world.h"
@@ -18,7 +19,7 @@ struct answer {
     const char *message;
     char *name; /* of the image */
     uint64_t session;
-    int fd;
+    int fd, in, error;
     bool held;
 };
 
@@ -57,9 +58,9 @@ static void deliver(void *ctx)
         a->image(a->ctx, &r, a->rc == 0 ? &image : NULL);
     }
     if (a->streams) {
-        struct runtime_streams s = {.session = a->session, .in = -1, .out = a->fd, .error = -1};
+        struct runtime_streams s = {.session = a->session, .in = a->in, .out = a->fd, .error = a->error};
         a->streams(a->ctx, &r, &s);
-        if (a->session && a->rc == 0) {
+        if (a->session && a->rc == 0 && !rt->keep_execs) {
             struct runtime_exit e = {.code = rt->exec_code};
             rt->events->exec_exited(rt->events_ctx, a->session, &e);
         }
@@ -75,7 +76,7 @@ static struct answer *later(struct fake_runtime *rt, void *ctx, int rc, const ch
     a->ctx = ctx;
     a->rc = rc;
     a->message = message;
-    a->fd = -1;
+    a->fd = a->in = a->error = -1;
     loop_timer_init(&a->timer, deliver, a);
     loop_timer_set(rt->loop, &a->timer, 1);
     list_push_back(&rt->waiting, &a->link);
@@ -229,6 +230,12 @@ static void container_update(void *self, const char *id, struct str json, runtim
 
 /* ---- sessions and files ---- */
 
+static void open_pair(int pair[2])
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) < 0)
+        abort();
+}
+
 static void exec(void *self, const struct runtime_exec *e, runtime_streams_fn *done, void *ctx)
 {
     struct fake_runtime *rt = of(self);
@@ -236,7 +243,31 @@ static void exec(void *self, const struct runtime_exec *e, runtime_streams_fn *d
     note(rt, "exec %s", e->args[0]);
     struct answer *a = later(rt, ctx, 0, NULL);
     a->streams = done;
-    a->session = ++session;
+    a->session = rt->last_session = ++session;
+    if (rt->keep_execs) {
+        int pair[2];
+        open_pair(pair);
+        rt->session_out = pair[0];
+        a->fd = pair[1];
+        open_pair(pair);
+        rt->session_in = pair[0];
+        a->in = pair[1];
+        if (e->error) {
+            open_pair(pair);
+            rt->session_error = pair[0];
+            a->error = pair[1];
+        }
+    }
+}
+
+void rt_exec_exit(struct world *w, int code)
+{
+    struct runtime_exit e = {.code = code};
+    close(w->rt.session_in);
+    close(w->rt.session_out);
+    if (w->rt.session_error >= 0)
+        close(w->rt.session_error);
+    w->rt.events->exec_exited(w->rt.events_ctx, w->rt.last_session, &e);
 }
 
 static void attach(void *self, const char *id, runtime_streams_fn *done, void *ctx)
@@ -257,8 +288,16 @@ static void session_close(void *self, uint64_t session)
 
 static void dial(void *self, const char *uid, uint16_t port, runtime_streams_fn *done, void *ctx)
 {
-    note(of(self), "dial %s %u", uid, port);
-    later(of(self), ctx, -E_UNAVAILABLE, "connection refused")->streams = done;
+    struct fake_runtime *rt = of(self);
+    note(rt, "dial %s %u", uid, port);
+    struct answer *a = later(rt, ctx, rt->dial_works ? 0 : -E_UNAVAILABLE, "connection refused");
+    a->streams = done;
+    if (rt->dial_works) {
+        int pair[2];
+        open_pair(pair);
+        rt->dialled = pair[0];
+        a->fd = pair[1];
+    }
 }
 
 /* A file without a name that holds the text. */
@@ -280,8 +319,7 @@ static void log_open(void *self, const char *path, runtime_streams_fn *done, voi
     struct answer *a = later(of(self), ctx, 0, NULL);
     note(of(self), "log_open %s", path);
     a->streams = done;
-    a->fd = text_fd("2026-01-01T00:00:00.000000000Z stdout F first\n"
-                    "2026-01-01T00:00:01.000000000Z stderr F last words\n");
+    a->fd = text_fd(of(self)->log_text);
 }
 
 static void log_rotate(void *self, const char *id, runtime_done_fn *done, void *ctx)
@@ -396,6 +434,9 @@ void fake_runtime_init(struct fake_runtime *rt, struct loop *loop)
     *rt = (struct fake_runtime){.loop = loop, .runtime = {&ops, rt}};
     rt->image_config = "{\"config\":{\"Entrypoint\":[\"/bin/app\"],\"Cmd\":[\"serve\"],\"Env\":[\"PATH=/bin\",\"COLOR=red\"],"
                        "\"WorkingDir\":\"/srv\",\"User\":\"app\"}}";
+    rt->session_error = -1;
+    rt->log_text = "2026-01-01T00:00:00.000000000Z stdout F first\n"
+                   "2026-01-01T00:00:01.000000000Z stderr F last words\n";
     buf_init(&rt->log, 1 << 22);
     list_init(&rt->pods);
     list_init(&rt->containers);

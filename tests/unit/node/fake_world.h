@@ -9,9 +9,14 @@
 #include "node/node_int.h"
 
 /* ---- time ---- */
+enum { FAKE_FDS = 64 };
 struct fake_clock {
     int64_t now_ns;
     struct loop *loop;
+    int fds[FAKE_FDS];
+    unsigned events[FAKE_FDS];
+    void *tags[FAKE_FDS];
+    size_t fd_count;
 };
 
 /* ---- API ---- */
@@ -60,8 +65,14 @@ struct fake_runtime {
     int exec_code;
     bool ignore_term; /* containers end only by SIGKILL */
     const char *image_config;
-    char *termination; /* message of the next container that ends */
+    const char *termination; /* message of the next container that ends */
     char *files;       /* "path=content;" of the last FILES volume */
+    int session_in, session_out, session_error; /* the test's ends of an exec that goes on; -1 */
+    bool keep_execs;   /* an exec goes on until rt_exec_exit */
+    uint64_t last_session;
+    int dialled;       /* the test's end of the last dial, or -1 */
+    bool dial_works;
+    const char *log_text;
 };
 
 struct world {
@@ -69,12 +80,16 @@ struct world {
     struct fake_api api;
     struct fake_runtime rt;
     struct node *node;
+    int listener[2]; /* what the node listens on, and the end that announces a connection */
+    int pending_fd;
 };
 
 void world_init(struct world *w);
 void world_done(struct world *w);
 void world_start_node(struct world *w);
 void world_restart_node(struct world *w);
+/* A connection to port 10250: the client's end, non-blocking. */
+int world_connect(struct world *w);
 void world_run(struct world *w, int64_t ms); /* that much time passes */
 
 void api_put(struct world *w, const char *resource, const char *ns, const char *name, const char *json);
@@ -92,6 +107,14 @@ void api_delete_pod(struct world *w, const char *name, int grace_s); /* marks it
 struct fake_container *rt_container(struct world *w, const char *name); /* the newest of that name */
 void rt_exit(struct world *w, const char *name, int code);
 unsigned rt_count(struct world *w, const char *line_part); /* calls so far */
+void rt_exec_exit(struct world *w, int code);
 void rt_kill_pod(struct world *w, const char *uid);
+
+/* ---- for fake_world.c ---- */
+void fake_api_init(struct fake_api *api, struct loop *loop);
+void fake_api_done(struct fake_api *api);
+void fake_runtime_init(struct fake_runtime *rt, struct loop *loop);
+void fake_runtime_done(struct fake_runtime *rt);
+void fake_runtime_forget_callers(struct fake_runtime *rt); /* what they asked is not answered */
 
 #endif
