@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -82,10 +83,26 @@ void crypto_random(void *p, size_t n)
         bytes[i] = (unsigned char)(counter >> (i % 8 * 8));
 }
 
-static int refuse_connect(void *ctx, const struct net_addr *to, int *ret_fd)
+/* What connects reaches the test's end of a pair, or is refused. */
+static int connect_pair(void *ctx, const struct net_addr *to, int *ret_fd)
 {
-    (void)ctx, (void)to, (void)ret_fd;
-    return -E_UNAVAILABLE;
+    struct world *w = ctx;
+    int pair[2];
+    char text[NET_ADDR_TEXT];
+    snprintf(w->connected_to, sizeof w->connected_to, "%s", net_addr_format(to, true, text));
+    if (!w->accepts)
+        return -E_UNAVAILABLE;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) < 0)
+        abort();
+    w->connected = pair[0];
+    *ret_fd = pair[1];
+    return 0;
+}
+
+static int connected(void *ctx, int fd)
+{
+    (void)ctx, (void)fd;
+    return 0;
 }
 
 static int accept_pending(void *ctx, int fd, int *ret_fd, struct net_addr *ret_peer)
@@ -125,7 +142,7 @@ static void close_fd(void *ctx, int fd)
     close(fd);
 }
 
-static const struct net_ops net_ops = {.connect = refuse_connect, .accept = accept_pending, .read = read_fd,
+static const struct net_ops net_ops = {.connect = connect_pair, .connect_result = connected, .accept = accept_pending, .read = read_fd,
                                        .write = write_fd, .shutdown_write = shutdown_fd, .close = close_fd};
 
 int world_connect(struct world *w)

@@ -82,6 +82,9 @@ struct world {
     struct node *node;
     int listener[2]; /* what the node listens on, and the end that announces a connection */
     int pending_fd;
+    bool accepts; /* pods' ports answer connections: the other end is `connected` */
+    int connected;
+    char connected_to[NET_ADDR_TEXT];
 };
 
 void world_init(struct world *w);

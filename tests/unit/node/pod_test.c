@@ -74,6 +74,7 @@ static void a_bound_pod_is_run_and_reported(void **state)
     assert_string_equal(STATUS("p1", "containerStatuses.0.ready"), "true");
     assert_string_equal(STATUS("p1", "containerStatuses.0.imageID"), "reg/img@sha256:beef");
     assert_memory_equal(STATUS("p1", "containerStatuses.0.containerID"), "keelson://", 10);
+    assert_in_range(api_count(&w, "PATCH", "/pods/p1/status"), 2, 3);
     assert_true(api_has_event(&w, "Pulled", "already present"));
     assert_true(api_has_event(&w, "Created", "app"));
     assert_true(api_has_event(&w, "Started", "spec.containers{app}"));
