@@ -219,7 +219,6 @@ int http_call_new(const struct http_call_options *o, struct conn *c, struct http
     int rc = h ? http1_new(false, &parser_handlers, h, &h->parser) : -E_NOMEM;
     if (rc < 0) {
         mem_free(h);
-        conn_free(c);
         return rc;
     }
     h->loop = o->loop;
@@ -235,6 +234,7 @@ int http_call_new(const struct http_call_options *o, struct conn *c, struct http
     conn_deadline(c, 0);
     rc = send_request(h, o);
     if (rc < 0) {
+        h->conn = NULL; /* still the caller's */
         destroy(h);
         return rc;
     }

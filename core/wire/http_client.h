@@ -33,7 +33,8 @@ struct http_call_options {
 };
 
 /* Sends on c, which must be open or opening and idle; c's handlers are the call's until it is
- * freed. Takes c over, also on failure. -E_BAD_REQUEST: a text that does not fit into a head. */
+ * freed. Takes c over on success; after a failure free it. -E_BAD_REQUEST: a text that does not fit
+ * into a head. */
 int http_call_new(const struct http_call_options *o, struct conn *c, struct http_call **ret_call) MUST_CHECK;
 int http_call_write(struct http_call *h, struct str bytes) MUST_CHECK; /* of a streamed body */
 int http_call_write_end(struct http_call *h) MUST_CHECK;
