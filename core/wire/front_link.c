@@ -180,6 +180,18 @@ static char *text(struct arena *a, struct str s)
     return t ? t : (char *)"";
 }
 
+static void set_value(struct arena *a, struct front_request *r, struct str value)
+{
+    if (!r->header_count)
+        return;
+    struct http_header *h = &r->headers[r->header_count - 1];
+    h->value = value;
+    if (str_is(h->name, "authorization")) {
+        r->authorization = text(a, value);
+        r->header_count--;
+    }
+}
+
 static void decode(struct front_stream *s, struct arena *a, struct front_request *r)
 {
     struct imsg_in in = {.fields = str_make(s->request.data + s->request.head, s->head_size)};
@@ -197,10 +209,7 @@ static void decode(struct front_stream *s, struct arena *a, struct front_request
             if (r->header_count < FRONT_HEADERS)
                 r->headers[r->header_count++] = (struct http_header){bytes, {"", 0}};
             break;
-        case FRONT_TAG_HEADER_VALUE:
-            if (r->header_count)
-                r->headers[r->header_count - 1].value = bytes;
-            break;
+        case FRONT_TAG_HEADER_VALUE: set_value(a, r, bytes); break;
         case FRONT_TAG_USER: r->user = text(a, bytes); break;
         case FRONT_TAG_GROUP:
             if (groups < FRONT_GROUPS)

@@ -19,6 +19,7 @@ struct front_request { /* views, valid during the callback */
     const char *user;                     /* NULL: no acceptable client certificate */
     const char *groups[FRONT_GROUPS + 1]; /* NULL-terminated */
     const char *problem;                  /* NULL: none */
+    const char *authorization;            /* the header's value, or NULL; not among headers */
     const char *address;
     struct str body; /* whole; at most LIMIT_BODY_BYTES, front refuses more */
 };

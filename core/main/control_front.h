@@ -1,0 +1,13 @@
+/* Between the link to front and the API: requests in, answers out. Survives restarts of front. */
+#ifndef MAIN_CONTROL_FRONT_H
+#define MAIN_CONTROL_FRONT_H
+
+#include "api/api.h"
+#include "main/role_env.h"
+
+struct control_front;
+
+int control_front_new(struct role_env *env, struct api *api, struct control_front **ret_front) MUST_CHECK;
+void control_front_free(struct control_front *f);
+
+#endif
