@@ -15,6 +15,7 @@ void request_free(struct request *q)
 {
     if (q->busy)
         return;
+    load_forget(q);
     logread_free(q->logread);
     if (q->pod)
         pod_unref(q->pod);
@@ -182,18 +183,26 @@ static void on_begin(void *server_ctx, struct http_request *r, const struct http
     take_upgrade(q, head);
     if (q->arena.failed)
         request_fail(q, 500, "out of memory");
+    else if (cstr_eq(q->method, "POST") && cstr_eq(q->path, "/images/load"))
+        load_begin(q);
 }
 
+/* Only an archive of images has a body that matters. */
 static void on_body(void *ctx, struct http_request *r, struct str bytes)
 {
-    (void)ctx, (void)r, (void)bytes; /* no request here has one that matters */
+    struct request *q = ctx;
+    (void)r;
+    if (q && q->load)
+        load_body(q, bytes);
 }
 
 static void on_complete(void *ctx, struct http_request *r)
 {
     struct request *q = ctx;
     (void)r;
-    if (q)
+    if (q && q->load)
+        load_complete(q);
+    else if (q)
         route(q);
 }
 

@@ -30,6 +30,7 @@ struct request {
     /* logs */
     struct logread *logread;
     uint32_t attempt;
+    struct load *load; /* an archive of images on its way, or NULL */
     bool busy; /* the runtime's answer is awaited: the request outlives its connection */
 };
 
@@ -42,6 +43,12 @@ void requests_logs(struct request *q);
 void requests_stream(struct request *q, bool exec, bool port_forward);
 void requests_logs_drained(struct request *q);
 void upgrades_free(struct server *s);
+
+/* load.c */
+void load_begin(struct request *q);
+void load_body(struct request *q, struct str bytes);
+void load_complete(struct request *q);
+void load_forget(struct request *q);
 
 /* stats.c */
 void stats_pods(struct request *q);

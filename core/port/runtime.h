@@ -162,7 +162,8 @@ struct runtime_ops {
     void (*image_get)(void *self, const char *image, runtime_image_fn *done, void *ctx); /* -E_NOT_FOUND */
     void (*image_list)(void *self, runtime_image_fn *each, runtime_done_fn *done, void *ctx);
     void (*image_remove)(void *self, const char *id, runtime_done_fn *done, void *ctx);
-    /* Takes the archive from the descriptor (OCI or docker archive, plain or gzip). */
+    /* Takes the archive from the descriptor, which becomes the callee's (OCI or docker archive, plain
+     * or gzip). */
     void (*image_load)(void *self, int fd, runtime_image_fn *done, void *ctx);
 
     void (*usage)(void *self, const char *container_id_or_pod_uid, runtime_usage_fn *done, void *ctx);

@@ -42,7 +42,10 @@ static int add_endpoint(struct pull *p, const char *text, const struct pull_regi
     struct endpoint *e = &p->endpoints[p->endpoint_count];
     if (p->endpoint_count == sizeof p->endpoints / sizeof p->endpoints[0])
         return 0;
-    int rc = pull_url_parse(str_of(text), &e->url, err);
+    char url[PULL_URL_BYTES];
+    const char *scheme = strstr(text, "://") ? "" : c && c->plain_http ? "http://" : "https://";
+    snprintf(url, sizeof url, "%s%s", scheme, text);
+    int rc = pull_url_parse(str_of(url), &e->url, err);
     if (rc < 0)
         return err_wrap(err, rc, "registry configuration");
     e->registry = c;

@@ -15,7 +15,7 @@ enum { PULL_ENDPOINTS = 8, PULL_TRIES = 4 };
 
 struct pull_registry { /* a registry of keelson.yaml */
     const char *name;  /* "docker.io", "10.0.2.2:5000"; "*" holds for every registry */
-    const char *mirrors[PULL_ENDPOINTS]; /* "http://10.0.2.2:5000", asked in this order first */
+    const char *mirrors[PULL_ENDPOINTS]; /* "http://10.0.2.2:5000" or "10.0.2.2:5000", asked first */
     size_t mirror_count;
     bool plain_http;         /* the registry itself speaks http only */
     bool insecure;           /* http is tried after https, and https may lead to http */
