@@ -349,9 +349,9 @@ void container_adopt(struct container *c, const char *id, uint32_t attempt, cons
     if (e && e->started_ns)
         c->now.started_ns = e->started_ns;
     if (state == RUNTIME_EXITED) {
-        bool told = c->now.exited; /* the API has its message already */
-        if (e && !told)
-            record_exit(c, e);
+        const struct runtime_exit unknown = {.code = EXIT_LOST, .signal = SIGKILL};
+        if (!c->now.exited) /* else the API has told how */
+            record_exit(c, e ? e : &unknown);
         c->state = CONTAINER_REAPING;
         termination_read(c, reaped);
         return;

@@ -58,6 +58,7 @@ static void lose_sandbox(struct pod *p)
 {
     p->sandbox = p->sandbox_files = false;
     p->initialized = false;
+    volumes_forget(p);
     for (size_t i = 0; i < p->container_count; i++)
         container_lost(&p->containers[i]);
 }
@@ -222,7 +223,7 @@ static void removed(void *ctx, const struct runtime_result *r)
 {
     struct pod *p = ctx;
     p->call_busy = false;
-    if (r->rc < 0) {
+    if (r->rc < 0 && r->rc != -E_NOT_FOUND) {
         log_warn("pod %s/%s: removing: %s", p->namespace, p->name, r->message);
         pod_retry_later(p);
     } else {

@@ -6,6 +6,7 @@
 #include "node/events.h"
 #include "node/ipam.h"
 #include "node/qos.h"
+#include "node/volumes.h"
 
 enum { HOSTNAME_BYTES = 63 };
 
@@ -79,17 +80,29 @@ static void write_files(struct step *s)
 
 /* ---- the sandbox ---- */
 
+static void cleared(void *ctx, const struct runtime_result *r)
+{
+    struct pod *p = ctx;
+    (void)r; /* what could not be removed now is tried again before the next sandbox, or at the end */
+    p->call_busy = false;
+    volumes_forget(p);
+    pod_retry_later(p);
+    pod_unref(p);
+}
+
+/* A sandbox that failed half-way is taken away before the next try. */
 static void create_done(void *ctx, const struct runtime_result *r)
 {
     struct pod *p = ctx;
-    p->call_busy = false;
+    struct runtime *rt = p->node->runtime;
     if (r->rc < 0) {
         events_pod(p, NULL, "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", r->message);
-        pod_retry_later(p);
-    } else {
-        p->sandbox = p->sandbox_once = true;
-        pod_wake(p);
+        rt->ops->pod_remove(rt->self, p->uid, cleared, p);
+        return;
     }
+    p->call_busy = false;
+    p->sandbox = p->sandbox_once = true;
+    pod_wake(p);
     pod_unref(p);
 }
 

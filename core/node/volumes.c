@@ -137,6 +137,13 @@ static void set_up(struct step *s, struct volume *v, const struct json *volume)
     }
 }
 
+void volumes_forget(struct pod *p)
+{
+    for (size_t i = 0; i < p->volume_count; i++)
+        p->volumes[i].ready = false;
+    p->volumes_stale = true;
+}
+
 bool volumes_work(struct step *s)
 {
     struct pod *p = s->pod;

@@ -9,6 +9,8 @@ void volume_done(struct volume *v);
 /* Begins what is missing or has changed. True when all are there; else the pod is woken. What is
  * wrong is told by FailedMount events. */
 bool volumes_work(struct step *s);
+/* The sandbox is gone: all are set up again. */
+void volumes_forget(struct pod *p);
 
 /* ---- files.c: what configMap, secret, downwardAPI and projected volumes hold ---- */
 struct file_list {

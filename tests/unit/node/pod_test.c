@@ -339,6 +339,7 @@ static void a_sandbox_that_fails_is_tried_again(void **state)
     api_put_pod(&w, "p1", one);
     world_run(&w, 1000);
     assert_true(api_has_event(&w, "FailedCreatePodSandBox", "no bridge"));
+    assert_true(rt_count(&w, "pod_remove uid-p1") > 0); /* nothing half-made stays */
     w.rt.pod_error = NULL;
     world_run(&w, 5000);
     assert_string_equal(STATUS("p1", "phase"), "Running");
