@@ -166,6 +166,7 @@ static void pod_log(struct api_request *r)
     const struct json *pod;
     struct str container;
     struct buf target CLEANUP_BUF;
+    buf_init(&target, 16 * 1024);
     if (load_pod(r, &pod) != 0 || find_container(r, pod, &container) != 0)
         return;
     struct str node = json_path_str(pod, "spec.nodeName");
@@ -173,7 +174,6 @@ static void pod_log(struct api_request *r)
         reply_bytes(r, 200, "text/plain", STR(""));
         return;
     }
-    buf_init(&target, 16 * 1024);
     buf_printf(&target, "/containerLogs/" STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(r->url.ns), STR_ARG(r->url.name),
                STR_ARG(container));
     for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
@@ -203,6 +203,7 @@ static void pod_stream(struct api_request *r, const char *verb)
     struct str container;
     struct buf target CLEANUP_BUF;
     bool ports = cstr_eq(verb, "portForward");
+    buf_init(&target, 64 * 1024);
     if (load_pod(r, &pod) != 0 || (!ports && find_container(r, pod, &container) != 0))
         return;
     struct str node = json_path_str(pod, "spec.nodeName");
@@ -214,7 +215,6 @@ static void pod_stream(struct api_request *r, const char *verb)
         fail_bad_request(r, "you must specify at least 1 command for the container");
         return;
     }
-    buf_init(&target, 64 * 1024);
     buf_printf(&target, "/%s/" STR_FMT "/" STR_FMT, verb, STR_ARG(r->url.ns), STR_ARG(r->url.name));
     if (ports) {
         struct str list = url_param(&r->url, "ports");

@@ -179,15 +179,17 @@ struct companion *companion_new(const struct kind *kind, const struct json *obje
     return c;
 }
 
-const struct companion *companion_of(const struct kind *kind, struct store_value *v)
+static struct companion *companion_parse(const struct kind *kind, struct str stored)
 {
     struct arena a CLEANUP_ARENA;
     struct json *o;
-    if (v->attached)
-        return v->attached;
     arena_init(&a, LIMIT_REQUEST_ARENA);
-    if (json_parse(&a, store_value_bytes(v), NULL, &o, NULL) < 0)
-        return NULL;
-    v->attached = companion_new(kind, o);
+    return json_parse(&a, stored, NULL, &o, NULL) < 0 ? NULL : companion_new(kind, o);
+}
+
+const struct companion *companion_of(const struct kind *kind, struct store_value *v)
+{
+    if (!v->attached)
+        v->attached = companion_parse(kind, store_value_bytes(v));
     return v->attached;
 }

@@ -91,9 +91,9 @@ static void evict(struct api_request *r)
 {
     struct json *eviction;
     struct buf body CLEANUP_BUF;
+    buf_init(&body, LIMIT_BODY_BYTES);
     if (body_read(r, &r->arena, r->resource, &eviction) != 0)
         return;
-    buf_init(&body, LIMIT_BODY_BYTES);
     const struct json *options = json_get(eviction, "deleteOptions");
     if (options)
         json_write(&body, options);

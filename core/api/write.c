@@ -280,6 +280,9 @@ static int validate(struct write *w)
     }
     if (w->errors.count)
         return fail_invalid(w);
+    /* Before anything is reserved for it. */
+    if (w->is_create && !w->generated_name && store_get(w->api->store, w->key))
+        return fail_exists(w->r, w->resource, w->name);
     int rc = w->kind->commit ? w->kind->commit(w) : 0;
     if (rc != 0)
         return rc;

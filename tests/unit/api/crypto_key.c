@@ -1,0 +1,2 @@
+/* The real driver: tokens are verified as in production. */
+#include "drivers/crypto/key.c"

@@ -1,0 +1,2 @@
+/* See simulated.c. */
+#include "../store/sim_node.c"
