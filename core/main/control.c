@@ -12,13 +12,7 @@
 #include "client/cache.h"
 #include "ctl/ctl.h"
 #include "drivers/disk/disk.h"
-#if __has_include("main/control_front.h")
 #include "main/control_front.h"
-#else
-struct control_front;
-#define control_front_new(env, api, ret) 0
-#define control_front_free(f) (void)0
-#endif
 #include "main/keys_client.h"
 #include "sched/sched.h"
 #include "store/store.h"

@@ -8,6 +8,7 @@
 #include "kernel-glue/boot/confine.h"
 #include "main/control.h"
 #include "main/dns_role.h"
+#include "main/front.h"
 #include "main/journal.h"
 #include "main/keys.h"
 #include "main/pull_role.h"
@@ -15,11 +16,6 @@
 #include "main/setup.h"
 #include "main/unpack_role.h"
 
-#if __has_include("main/front.h")
-#include "main/front.h"
-#else
-#define front_run NULL
-#endif
 #if __has_include("main/runtime_role.h")
 #include "main/runtime_role.h"
 #else

@@ -66,9 +66,8 @@ static int filter_apply(struct err *err)
     PUT(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])));
     PUT(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD_FLAG, allow - 7, 0));
     PUT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM));
-    for (unsigned i = 0; i < ALLOWED; i++) {
-        PUT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i], allow - 1 - n, 0));
-    }
+    for (unsigned i = 0; i < ALLOWED; i++)
+        PUT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i], allow - 1 - (8 + i), 0));
     PUT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM));
     PUT(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 #undef PUT
@@ -104,24 +103,30 @@ static int become(const struct confine *c, struct err *err)
     return capabilities_cut(c->capabilities, err);
 }
 
+/* As many as are wanted, or as many as are allowed: an ordinary host may have less to give. */
+static void limit_files(uint64_t files)
+{
+    struct rlimit now, want = {files, files};
+    if (setrlimit(RLIMIT_NOFILE, &want) == 0 || getrlimit(RLIMIT_NOFILE, &now) < 0)
+        return;
+    now.rlim_cur = now.rlim_max < files ? now.rlim_max : files;
+    setrlimit(RLIMIT_NOFILE, &now);
+}
+
 int confine_apply(const struct confine *c, struct err *err)
 {
     struct rlimit none = {0, 0};
-    int rc;
+    int rc, end_signal = 0;
     prctl(PR_SET_NAME, c->name, 0, 0, 0);
-    if (c->files) {
-        struct rlimit files, now;
-        getrlimit(RLIMIT_NOFILE, &now);
-        files.rlim_max = geteuid() == 0 || now.rlim_max > c->files ? c->files : now.rlim_max;
-        files.rlim_cur = files.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-            return err_set_errno(err, "limit of open files");
-    }
+    if (c->files)
+        limit_files(c->files);
     setrlimit(RLIMIT_CORE, &none);
     if (c->keep_root)
         return 0;
+    prctl(PR_GET_PDEATHSIG, &end_signal, 0, 0, 0);
     if (c->uid && geteuid() == 0 && (rc = become(c, err)) < 0)
         return rc;
+    prctl(PR_SET_PDEATHSIG, end_signal, 0, 0, 0); /* a change of user has cleared it */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return err_set_errno(err, "give up new privileges");
     if (c->secret)
