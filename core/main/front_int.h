@@ -38,6 +38,7 @@ struct front_call {
     char *method;
     struct buf head;              /* name NUL value NUL ... */
 
+    struct buf early;             /* of a held body: what had been read before it was to wait */
     struct conn *kubelet;         /* being opened */
     struct http_call *fetch;
     char *host, *target;

@@ -147,7 +147,7 @@ static void fetch_head(void *ctx, const struct http_head *head)
         t->b = http_call_upgrade(fetch, &b_handlers, t);
         http_call_free(fetch);
         front_call_free(c);
-        if (!t->b)
+        if (!t->a || !t->b)
             tunnel_end(t);
         return;
     }
@@ -231,6 +231,9 @@ static void kubelet_opened(void *ctx)
         front_refuse(c, 502, "InternalError", err_text(rc));
         return;
     }
+    if (streamed && buf_len(&c->early))
+        (void)!http_call_write(c->fetch, buf_str(&c->early));
+    buf_done(&c->early);
     if (streamed && c->complete)
         (void)!http_call_write_end(c->fetch);
     http_request_pause(c->request, false);
@@ -273,8 +276,14 @@ void front_proxy(struct front_call *c, const char *host, uint16_t port, const ch
 
 void front_proxy_body(struct front_call *c, struct str bytes)
 {
-    if (!c->fetch || c->upgrade)
+    if (c->upgrade)
         return; /* a request for an upgrade has no body worth passing on */
+    if (!c->fetch) { /* was read together with the head */
+        buf_append_str(&c->early, bytes);
+        if (c->early.failed)
+            front_refuse(c, 503, "ServiceUnavailable", "out of memory");
+        return;
+    }
     if (http_call_write(c->fetch, bytes) == 0 && http_call_unsent(c->fetch) > CONN_HIGH)
         http_request_pause(c->request, true);
 }

@@ -24,6 +24,7 @@ void front_call_free(struct front_call *c)
     map_remove(&c->front->streams, id_key(&c->id));
     list_remove(&c->link);
     buf_done(&c->head);
+    buf_done(&c->early);
     mem_free(c->method);
     mem_free(c->host);
     mem_free(c->target);
@@ -154,6 +155,7 @@ static void on_begin(void *server_ctx, struct http_request *r, const struct http
     c->id = ++f->next_id;
     c->held = may_be_proxied(head->target);
     buf_init(&c->head, 0);
+    buf_init(&c->early, CONN_HIGH);
     list_push_back(&f->calls, &c->link);
     http_request_set_ctx(r, c);
     if (!f->control) {

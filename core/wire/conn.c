@@ -187,7 +187,7 @@ int conn_write(struct conn *c, struct str bytes)
             return rc;
         }
     }
-    if (pending(c) > CONN_HIGH)
+    if (pending(c) > CONN_LOW)
         c->high = true;
     update_events(c);
     return 0;

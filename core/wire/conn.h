@@ -17,7 +17,9 @@ struct conn;
 struct conn_handlers { /* all but `closed` may be NULL */
     void (*opened)(void *ctx);                  /* connected, and the TLS handshake is done */
     void (*data)(void *ctx, struct str bytes);  /* plain text, all of it taken */
-    void (*drained)(void *ctx);                 /* output fell below CONN_LOW after being above CONN_HIGH */
+    /* Output fell below CONN_LOW after having been above it. (A writer that waits for this may stop
+     * at any mark above, CONN_HIGH being the usual one, and never waits in vain.) */
+    void (*drained)(void *ctx);
     /* The end, once, never after conn_free. rc 0: the peer closed in order. */
     void (*closed)(void *ctx, int rc, const char *message);
 };

@@ -154,11 +154,21 @@ void front_stream_proxy(struct front_stream *s, const char *host, uint16_t port,
 
 /* ---- requests ---- */
 
+/* Out of memory: the client must not wait for ever. */
+static void refuse(struct front_link *k, uint32_t id)
+{
+    struct imsg_out m;
+    imsg_begin(&m, k->buffer, LIMIT_IMSG_BYTES, FRONT_ABORT, id);
+    (void)!role_link_send(k->link, &m);
+}
+
 static void on_request(struct front_link *k, struct imsg_in *in)
 {
     struct front_stream *s = mem_zalloc(sizeof *s);
-    if (!s)
+    if (!s) {
+        refuse(k, in->id);
         return;
+    }
     s->owner = k;
     s->id = in->id;
     list_push_back(&k->streams, &s->link);
@@ -167,6 +177,7 @@ static void on_request(struct front_link *k, struct imsg_in *in)
     buf_append_str(&s->request, in->fields);
     s->head_size = in->fields.n;
     if (s->request.failed || map_has(&k->by_id, id_key(&s->id)) || map_set(&k->by_id, id_key(&s->id), s, NULL) < 0) {
+        refuse(k, in->id);
         list_remove(&s->link);
         buf_done(&s->request);
         mem_free(s);

@@ -61,6 +61,7 @@ static void put_framing(struct http_request *r, struct buf *b, int status, int64
     r->bodiless = status == 204 || status == 304 || status < 200;
     if (r->bodiless && status != 304)
         return;
+    r->left = length;
     if (length >= 0) {
         buf_printf(b, "Content-Length: %lld\r\n", (long long)length);
     } else if (r->http10) {
@@ -105,6 +106,9 @@ void http_reply_write(struct http_request *r, struct str bytes)
     if (!r->active || !r->replied || !r->conn || bytes.n == 0 || r->bodiless || r->head_only)
         return;
     if (!r->chunked) {
+        if (r->left >= 0 && (int64_t)bytes.n > r->left)
+            bytes.n = (size_t)r->left; /* more than was promised would be taken for the next answer */
+        r->left -= r->left >= 0 ? (int64_t)bytes.n : 0;
         send(r, bytes);
         return;
     }
@@ -124,6 +128,8 @@ void http_reply_end(struct http_request *r)
     }
     if (r->chunked && !r->head_only)
         send(r, STR("0\r\n\r\n"));
+    else if (r->left > 0 && !r->head_only && !r->bodiless)
+        r->close = true; /* less than was promised: the end of the connection says so */
     http_request_over(r, false);
 }
 
@@ -165,7 +171,8 @@ struct conn *http_request_upgrade(struct http_request *r, const struct http_head
     put_headers(&b, headers, header_count);
     buf_puts(&b, "\r\n");
     if (b.failed) {
-        conn_deadline(r->conn, 1);
+        r->active = false; /* its owner learns it from the answer */
+        http_request_over(r, true);
         return NULL;
     }
     send(r, buf_str(&b));

@@ -69,7 +69,7 @@ static void on_head(void *ctx, const struct http_head *head)
     struct http_request *r = ctx;
     r->active = true;
     r->ctx = NULL;
-    r->body_done = r->replied = r->chunked = r->bodiless = false;
+    r->body_done = r->replied = r->chunked = r->bodiless = r->paused = false;
     r->body_since = 0;
     r->upgrading = head->upgrade;
     r->head_only = cstr_eq(head->method, "HEAD");
@@ -133,7 +133,7 @@ static void refuse(struct http_request *r, int rc, const char *why)
 static void read_messages(struct http_request *r, struct str bytes)
 {
     struct err err = {0};
-    bool upgraded = false;
+    bool upgraded;
     while (bytes.n && r->conn && conn_is_open(r->conn)) {
         if (r->active && r->body_done) {
             if (conn_unread(r->conn, bytes) < 0)
@@ -153,10 +153,6 @@ static void read_messages(struct http_request *r, struct str bytes)
             return;
         if (rc < 0) {
             refuse(r, rc, err.text);
-            return;
-        }
-        if (upgraded && r->active && bytes.n == 0) {
-            conn_pause(r->conn, true);
             return;
         }
     }
@@ -242,10 +238,10 @@ const struct net_addr *http_request_peer(const struct http_request *r)
 
 void http_request_pause(struct http_request *r, bool paused)
 {
-    if (!r->active || r->body_done || r->paused == paused)
+    if (!r->active || r->paused == paused || (paused && r->body_done))
         return;
     r->paused = paused;
-    conn_deadline(r->conn, paused ? 0 : BODY_MS);
+    conn_deadline(r->conn, paused || r->body_done ? 0 : BODY_MS);
     conn_pause(r->conn, paused);
 }
 

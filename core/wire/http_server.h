@@ -47,8 +47,8 @@ const struct net_addr *http_request_peer(const struct http_request *r);
 /*
  * The answer: reply, then write*, then end. length -1: chunked (or until close for HTTP/1.0).
  * Headers Date, Content-Length, Transfer-Encoding and Connection are added. What is written to a
- * client that has gone is dropped: `aborted` follows. Once http_reply_unsent is above CONN_HIGH,
- * `drained` tells when it has fallen below CONN_LOW.
+ * client that has gone is dropped: `aborted` follows. Once http_reply_unsent was above CONN_LOW,
+ * `drained` tells when it has fallen below.
  */
 void http_reply(struct http_request *r, int status, const struct http_header *headers,
                 size_t header_count, int64_t length);
@@ -65,7 +65,7 @@ void http_reply_abort(struct http_request *r);
 /*
  * Answers 101 with these headers (Connection and Upgrade among them) and hands the connection over; r is gone after. What the client
  * has sent already arrives through the connection's new handlers, in a later turn of the loop.
- * NULL: out of memory; then `aborted` follows.
+ * NULL: out of memory; the connection is closed.
  */
 struct conn *http_request_upgrade(struct http_request *r, const struct http_header *headers,
                                   size_t header_count, const struct conn_handlers *handlers, void *ctx);

@@ -13,6 +13,7 @@ struct http_request { /* a connection, and the one request that it carries now *
     struct http1 *parser;
     struct net_addr peer;
     void *ctx;
+    int64_t left;      /* of an answer of fixed length; -1: other */
     size_t body_since; /* bytes of the body since the deadline was set */
     bool active;       /* begun, and its answer has not ended */
     bool body_done;    /* the request is complete */
