@@ -7,6 +7,7 @@
 #include "main/args.h"
 #include "main/config.h"
 #include "main/host.h"
+#include "main/image_cli.h"
 #include "main/role.h"
 
 static int version_main(int argc, char **argv)
@@ -38,6 +39,9 @@ static const struct command {
     {"config", config_main,
      "config new --name NAME [--endpoint HOST:PORT] --out DIR\n"
      "      Makes a cluster's CA, DIR/keelson.yaml for the machine's ESP, and DIR/admin.kubeconfig."},
+    {"image", image_cli_main,
+     "image load --kubeconfig FILE [--node NAME] ARCHIVE\n"
+     "      An OCI or docker archive into every node's image store, under the name it carries."},
     {"version", version_main, "version"},
     {"help", help_main, "help"},
 };
@@ -58,7 +62,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     if (argc < 2)
-        return args_error("a word is missing: run, config, version or help");
+        return args_error("a word is missing: run, config, image, version or help");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].word, argv[1]) == 0)
             return commands[i].main(argc - 2, argv + 2);
