@@ -72,9 +72,9 @@ static void to_kubelet(struct api_request *r, struct str node, const char *targe
         fail_code(r, -E_UNAVAILABLE, "the node has no InternalIP yet");
         return;
     }
-    int64_t port = json_path_i64(n, "status.daemonEndpoints.kubeletEndpoint.Port", KUBELET_PORT);
+    int64_t port = json_path_i64(n, "status.daemonEndpoints.kubeletEndpoint.Port", 0);
     const char *name = arena_strndup(&r->arena, node.p, node.n);
-    hand_over(r, ip, port, name, target);
+    hand_over(r, ip, port ? port : KUBELET_PORT, name, target);
 }
 
 /* ---- containers ---- */
