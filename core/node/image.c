@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "node/events.h"
 #include "node/node_int.h"
+#include "node/register.h"
 #include "node/sources.h"
 
 enum {
@@ -107,6 +108,7 @@ static void pulled(void *ctx, const struct runtime_result *r, const struct runti
                    u->image, (long long)took / 1000, (long long)took % 1000, (long long)took / 1000,
                    (long long)took % 1000, (long long)image->size_bytes);
         take_image(c, image);
+        node_images_refresh(c->pod->node->images);
     }
     pull_free(u);
 }

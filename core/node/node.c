@@ -124,6 +124,8 @@ static void network_done(void *ctx, const struct runtime_result *r)
     }
     n->recovered = true;
     registration_refresh(n->registration);
+    node_images_refresh(n->images);
+    events_node(n, "Normal", "NodeReady", "Node %s status is now: NodeReady", n->o.node_name);
     log_info("the runtime is up; %zu pods known", n->pods.count);
     pods_reconcile(n);
     node_pods_wake(n);
@@ -221,8 +223,14 @@ static int copy_options(struct node *n, const struct node_options *o)
     return n->strings.failed ? -E_NOMEM : 0;
 }
 
+static void services_synced(void *ctx)
+{
+    node_pods_wake(ctx); /* pods wait for them: containers get their variables */
+}
+
 static int start_parts(struct node *n)
 {
+    static const struct cache_handlers services = {NULL, services_synced};
     char selector[320];
     int rc = ipam_new(&n->o.pod_cidr, n->o.pod_prefix_len, &n->ipam);
     if (rc == 0)
@@ -233,11 +241,15 @@ static int start_parts(struct node *n)
         rc = actions_new(n, &n->actions);
     if (rc == 0)
         rc = cache_new(n->client, "/api/v1/services", NULL, NULL, &n->services);
+    if (rc == 0)
+        rc = cache_listen(n->services, &services, n, &n->services_listener);
     snprintf(selector, sizeof selector, "metadata.name=%s", n->o.node_name);
     if (rc == 0)
         rc = cache_new(n->client, "/api/v1/nodes", selector, NULL, &n->self);
     if (rc == 0)
         rc = pods_start(n);
+    if (rc == 0)
+        rc = node_images_new(n, &n->images);
     if (rc == 0)
         rc = registration_new(n, &n->registration);
     return rc;
@@ -268,6 +280,7 @@ int node_new(const struct node_options *o, struct node **ret_node, struct err *e
     }
     n->o.listen_fd = o->listen_fd;
     loop_timer_set(n->loop, &n->tick, TICK_MS);
+    events_node(n, "Normal", "Starting", "Starting kubelet.");
     n->runtime->ops->listen(n->runtime->self, &events, n);
     *ret_node = n;
     return 0;
@@ -297,9 +310,12 @@ void node_free(struct node *n)
     server_free(n->server);
     if (n->pods_listener)
         cache_unlisten(n->pods_listener);
+    if (n->services_listener)
+        cache_unlisten(n->services_listener);
     if (n->removed.next)
         free_pods(n);
     registration_free(n->registration);
+    node_images_free(n->images);
     actions_free(n->actions);
     sources_free(n->sources);
     events_free(n->events);

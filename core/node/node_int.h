@@ -18,6 +18,7 @@ struct actions;
 struct container;
 struct events;
 struct ipam;
+struct node_images;
 struct pod;
 struct registration;
 struct server;
@@ -189,7 +190,7 @@ struct node {
     struct client *client;
     struct runtime *runtime;
     struct cache *pods_cache, *services, *self;
-    struct cache_listener *pods_listener;
+    struct cache_listener *pods_listener, *services_listener;
     struct map pods; /* uid -> struct pod */
     bool runtime_up, recovered, reading_state;
     struct ipam *ipam;
@@ -197,6 +198,7 @@ struct node {
     struct sources *sources;
     struct actions *actions;
     struct registration *registration;
+    struct node_images *images;
     struct server *server;
     struct loop_timer tick; /* retries and orphans */
     struct tls_context *probe_tls; /* made when first needed */

@@ -142,5 +142,8 @@ struct json *node_status(struct node *n, struct arena *a, const struct json *cur
                                : "the container runtime is not ready");
     json_set_path(a, status, "daemonEndpoints.kubeletEndpoint.Port", json_new_i64(a, n->o.kubelet_port));
     put_info(n, a, status);
+    struct json *images = NULL;
+    if (json_parse(a, str_of(node_images_text(n->images)), NULL, &images, NULL) == 0)
+        json_set(a, status, "images", images);
     return status;
 }

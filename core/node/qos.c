@@ -7,6 +7,7 @@
 
 enum {
     SHARES_LEAST = 2, SHARES_MOST = 262144, QUOTA_LEAST_US = 1000,
+    PIDS_OF_A_POD = 4096, /* upstream has none by default; a fork bomb must not take the node */
     SCORE_GUARANTEED = -997, SCORE_BEST_EFFORT = 1000, PRIORITY_CRITICAL = 2000000000,
 };
 
@@ -159,5 +160,5 @@ void qos_pod_limits(const struct json *spec, struct runtime_pod *pod)
     pod->cpu_shares = qos_cpu_shares(qos_pod_request(spec, "cpu", true));
     pod->cpu_quota_us = cpu > 0 ? qos_cpu_quota_us(cpu) : 0;
     pod->memory_limit_bytes = memory > 0 ? memory : 0;
-    pod->pids_limit = 0;
+    pod->pids_limit = PIDS_OF_A_POD;
 }

@@ -20,6 +20,7 @@ enum {
     LEASE_MS = 10 * 1000,
     LEASE_SECONDS = 40,
     RETRY_FIRST_MS = 200,
+    FIRST_LONGEST_MS = 800,
     RETRY_LONGEST_MS = 7 * 1000, /* upstream's for leases */
 };
 
@@ -72,6 +73,8 @@ static void status_failed(struct registration *r, const char *what, const char *
         log_warn("%s: %s", what, message);
     int64_t delay = r->status_retry_ms;
     r->status_retry_ms = longer(delay);
+    if (!r->created && delay > FIRST_LONGEST_MS)
+        delay = FIRST_LONGEST_MS; /* the API may be starting beside us */
     status_later(r, delay);
 }
 
@@ -126,6 +129,8 @@ static void report(struct registration *r)
         status_later(r, STATUS_MS);
         return;
     }
+    if (now - r->reported_ms >= REPORT_MS)
+        node_images_refresh(n->images);
     json_set(&a, body, "status", status);
     const char *path = client_path(&a, NULL, "v1", NULL, "nodes", n->o.node_name, "status");
     if (a.failed || ask(r, "PATCH", path, strategic_patch, body, reported, &r->status_call) < 0) {

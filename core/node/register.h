@@ -14,4 +14,11 @@ bool registration_done(const struct registration *r); /* the node is there and t
 struct json *node_object(struct node *n, struct arena *a);
 struct json *node_status(struct node *n, struct arena *a, const struct json *current);
 
+/* node_images.c: what the status says of images. */
+struct node_images;
+int node_images_new(struct node *n, struct node_images **ret_images) MUST_CHECK;
+void node_images_free(struct node_images *i); /* accepts NULL */
+void node_images_refresh(struct node_images *i); /* they may have changed */
+const char *node_images_text(const struct node_images *i); /* a JSON array */
+
 #endif

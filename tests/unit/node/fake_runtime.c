@@ -384,7 +384,10 @@ static void image_get(void *self, const char *image, runtime_image_fn *done, voi
 
 static void image_list(void *self, runtime_image_fn *each, runtime_done_fn *done, void *ctx)
 {
-    (void)each;
+    static const char *const names[] = {"reg/img:1", NULL};
+    struct runtime_result r = {0, ""};
+    struct runtime_image image = {.id = "sha256:feed", .repo_digest = "", .names = names, .size_bytes = 4096};
+    each(ctx, &r, &image);
     done_later(of(self), done, ctx, NULL);
 }
 
