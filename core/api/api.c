@@ -56,7 +56,7 @@ void api_free(struct api *api)
         return;
     struct api_request *r, *next;
     LIST_EACH_SAFE(r, next, &api->requests, link)
-        request_gone(r);
+    request_gone(r);
     loop_timer_cancel(api->loop, &api->watch_timer);
     snapshots_expire(api, true);
     frames_free(api);
@@ -179,9 +179,9 @@ int request_txn(struct api_request *r, const struct store_compare *compares, siz
         return 0;
     r->in_store = false;
     for (size_t i = 0; i < op_count; i++)
-        companion_free(ops[i].attached);
+        api_attached_free(ops[i].attached);
     return fail_code(r, rc,
-                     rc == -E_NO_SPACE    ? "the disk of the store is full: the change was not stored"
+                     rc == -E_NO_SPACE ? "the disk of the store is full: the change was not stored"
                      : rc == -E_TOO_LARGE ? "Request entity too large: limit is 1572864"
                                           : NULL);
 }
@@ -224,7 +224,8 @@ static bool find_resource(struct api_request *r)
 {
     const struct url *u = &r->url;
     const char *name = u->subresource.n
-                           ? arena_printf(&r->arena, STR_FMT "/" STR_FMT, STR_ARG(u->resource), STR_ARG(u->subresource))
+                           ? arena_printf(&r->arena, STR_FMT "/" STR_FMT, STR_ARG(u->resource),
+                                          STR_ARG(u->subresource))
                            : arena_strndup(&r->arena, u->resource.p, u->resource.n);
     r->resource = name ? schema_resource_find(u->group, u->version, str_of(name)) : NULL;
     if (!r->resource)
@@ -252,8 +253,8 @@ static void dispatch_verb(struct api_request *r)
         connect_handle(r);
     else if (reviews_owns(r->resource))
         reviews_handle(r);
-    else if (cstr_eq(sub, "binding") || cstr_eq(sub, "eviction") || cstr_eq(sub, "scale") || cstr_eq(sub, "token") ||
-             cstr_eq(schema_resource_name(r->resource), "bindings"))
+    else if (cstr_eq(sub, "binding") || cstr_eq(sub, "eviction") || cstr_eq(sub, "scale") ||
+             cstr_eq(sub, "token") || cstr_eq(schema_resource_name(r->resource), "bindings"))
         subresource_handle(r);
     else if (cstr_eq(verb, "get"))
         rest_get(r);
@@ -271,7 +272,8 @@ static void dispatch_verb(struct api_request *r)
 
 static void dispatch_resource(struct api_request *r)
 {
-    if (!verb_served(r) || (cstr_eq(r->url.verb, "create") && r->url.name.n && !r->url.subresource.n) ||
+    if (!verb_served(r) ||
+        (cstr_eq(r->url.verb, "create") && r->url.name.n && !r->url.subresource.n) ||
         ((cstr_eq(r->url.verb, "update") || cstr_eq(r->url.verb, "patch")) && !r->url.name.n)) {
         fail_method(r);
         return;
@@ -279,7 +281,8 @@ static void dispatch_resource(struct api_request *r)
     struct str dry = url_param(&r->url, "dryRun");
     if (dry.n && !str_is(dry, "All")) {
         fail_status(r, 422, "Invalid", NULL,
-                    " \"\" is invalid: dryRun: Unsupported value: \"" STR_FMT "\": supported values: \"All\"",
+                    " \"\" is invalid: dryRun: Unsupported value: \"" STR_FMT
+                    "\": supported values: \"All\"",
                     STR_ARG(dry));
         return;
     }
@@ -295,8 +298,9 @@ static void dispatch(struct api_request *r, const struct api_peer *peer)
         return;
     if (!accept_parse(r, found && r->url.is_resource)) {
         r->accept = (struct accept){MEDIA_JSON, FORM_OBJECT, false, STR(""), STR("")};
-        fail_status(r, 406, "NotAcceptable", NULL,
-                    "only the following media types are accepted: application/json, application/yaml");
+        fail_status(
+            r, 406, "NotAcceptable", NULL,
+            "only the following media types are accepted: application/json, application/yaml");
         return;
     }
     if (auth_authorize(r) != 0)
@@ -325,8 +329,8 @@ static bool copy_body(struct api_request *r, const struct api_call *call)
     return r->body.p != NULL;
 }
 
-int api_handle(struct api *api, const struct api_call *call, const struct api_reply_ops *ops, void *ctx,
-               struct api_request **ret_request)
+int api_handle(struct api *api, const struct api_call *call, const struct api_reply_ops *ops,
+               void *ctx, struct api_request **ret_request)
 {
     struct api_request *r = mem_zalloc(sizeof *r);
     struct err err = {0};
@@ -343,8 +347,8 @@ int api_handle(struct api *api, const struct api_call *call, const struct api_re
     read_headers(r, call);
     if (!r->method || call->body.n > LIMIT_BODY_BYTES || !copy_body(r, call)) {
         if (call->body.n > LIMIT_BODY_BYTES)
-            fail_status(r, 413, "RequestEntityTooLarge", NULL, "Request entity too large: limit is %d",
-                        (int)LIMIT_BODY_BYTES);
+            fail_status(r, 413, "RequestEntityTooLarge", NULL,
+                        "Request entity too large: limit is %d", (int)LIMIT_BODY_BYTES);
         else
             fail_memory(r);
     } else {

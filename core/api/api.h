@@ -16,13 +16,13 @@ struct api_request; /* one request being answered */
 
 /* Who asks, as the transport knows it. */
 struct api_peer {
-    bool has_cert;            /* a client certificate that chains to the cluster's CA */
-    const char *cert_problem; /* presented but not acceptable: why; then the answer is 401 */
-    const char *cert_user;    /* CN */
+    bool has_cert;                  /* a client certificate that chains to the cluster's CA */
+    const char *cert_problem;       /* presented but not acceptable: why; then the answer is 401 */
+    const char *cert_user;          /* CN */
     const char *const *cert_groups; /* O, NULL-terminated */
-    const char *authorization; /* header value or NULL */
-    const char *local_user;    /* in-process caller: user name; groups in cert_groups */
-    const char *address;       /* text, for audit */
+    const char *authorization;      /* header value or NULL */
+    const char *local_user;         /* in-process caller: user name; groups in cert_groups */
+    const char *address;            /* text, for audit */
 };
 
 struct api_header {
@@ -31,7 +31,7 @@ struct api_header {
 
 struct api_call {
     const char *method;
-    struct str target; /* raw path and query */
+    struct str target;                /* raw path and query */
     const struct api_header *headers; /* accept, content-type, user-agent, if-none-match, ... */
     size_t header_count;
     struct api_peer peer;
@@ -49,7 +49,8 @@ struct api_proxy_target {
 /* The answer; each returns false when the caller went away (the api then forgets the request). */
 struct api_reply_ops {
     bool (*head)(void *ctx, int status, const struct api_header *headers, size_t header_count);
-    /* Returns bytes now waiting unsent for this caller, so that watchers can be bounded; -1: gone. */
+    /* Returns bytes now waiting unsent for this caller, so that watchers can be bounded; -1: gone.
+     */
     int64_t (*body)(void *ctx, struct str bytes);
     void (*end)(void *ctx);
     void (*proxy)(void *ctx, const struct api_proxy_target *to);
@@ -57,26 +58,35 @@ struct api_reply_ops {
 
 struct api_options {
     struct loop *loop;
-    struct store *store; /* outlives the api */
-    const char *node_name, *node_addr; /* of this machine: for default/kubernetes */
-    uint16_t port;       /* 6443 */
-    struct str ca_pem;   /* cluster CA, for kube-root-ca.crt */
+    struct store *store;                   /* outlives the api */
+    const char *node_name, *node_addr;     /* of this machine: for default/kubernetes */
+    uint16_t port;                         /* 6443 */
+    struct str ca_pem;                     /* cluster CA, for kube-root-ca.crt */
     struct str service_account_public_pem; /* verifies tokens */
     const char *service_account_issuer;
-    /* Signs a JWT's "header.payload" (ES256) by the role keys; done is called once, from the loop. */
-    int (*sign)(void *ctx, struct str message, void (*done)(void *arg, int rc, const uint8_t sig[64]), void *arg);
+    /* Signs a JWT's "header.payload" (ES256) by the role keys; done is called once, from the loop.
+     */
+    int (*sign)(void *ctx, struct str message,
+                void (*done)(void *arg, int rc, const uint8_t sig[64]), void *arg);
     void *ctx;
 };
+
+/* store_options.attach_free of the store that the api is given: without it what is kept beside
+ * values (labels, selectable fields) leaks. */
+void api_attached_free(void *attached);
 
 int api_new(const struct api_options *o, struct api **ret_api, struct err *err) MUST_CHECK;
 void api_free(struct api *api);
 /* Creates what clients take for granted (namespaces, default/kubernetes, priority classes ...). */
-int api_bootstrap(struct api *api, void (*done)(void *ctx, int rc, const char *message), void *ctx) MUST_CHECK;
+int api_bootstrap(struct api *api, void (*done)(void *ctx, int rc, const char *message),
+                  void *ctx) MUST_CHECK;
 
-/* Copies what it needs. Answers through ops, at once or later, exactly one of: head, body*, end;
- * or proxy. *ret_request stays valid until end/proxy was called or api_request_cancel. */
-int api_handle(struct api *api, const struct api_call *call, const struct api_reply_ops *ops, void *ctx,
-               struct api_request **ret_request) MUST_CHECK;
+/* Copies what it needs. Answers through ops, at once (from inside this call) or later, exactly one
+ * of: head, body*, end; or proxy. *ret_request stays valid until end or proxy was called, an op
+ * said that the caller is gone, or api_request_cancel; it is NULL when that happened inside this
+ * call. Bodies of the kubelet's (proxy) never pass here. */
+int api_handle(struct api *api, const struct api_call *call, const struct api_reply_ops *ops,
+               void *ctx, struct api_request **ret_request) MUST_CHECK;
 void api_request_cancel(struct api_request *r); /* no ops are called after */
 /* The transport has sent what waited: a paused LIST goes on. */
 void api_request_drained(struct api_request *r);

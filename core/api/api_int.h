@@ -2,22 +2,23 @@
  * Inside the API server. A map of the folder:
  *   api.c        creation, dispatch, life of a request      url.c        path and query
  *   auth.c       who asks, and may they                      token.c      service-account tokens
- *   status.c     error answers                               reply.c      objects in the form asked for
- *   object.c     stored form and back, companions            write.c      create, update, patch
+ *   status.c     error answers                               reply.c      objects in the form asked
+ * for object.c     stored form and back, companions            write.c      create, update, patch
  *   delete.c     delete, deletecollection                    list.c       list     watch.c  watch
  *   discovery.c  what there is                               subresource.c, connect.c, reviews.c
  *   bootstrap.c  first objects                               local.c      the in-process client
- *   kinds/       one file a kind      admission/  what changes or refuses writes from outside the kind
+ *   kinds/       one file a kind      admission/  what changes or refuses writes from outside the
+ * kind
  *
  * Stored form: the object's JSON without apiVersion, kind and resourceVersion, and with metadata
  * first, so that every stored value begins with OBJECT_PREFIX and output is a copy with the three
  * spliced in at a known place. Keys: /GROUP/RESOURCE/NAMESPACE/NAME, "core" for the core group and
  * no NAMESPACE for cluster scope.
  *
- * Life of a request: api_handle counts as an entry, and so does each callback (store, timer, client).
- * request_leave frees a request that has ended once the last entry is left, so no function on the
- * stack ever sees a freed one. A request that waits for the store holds in_store and is freed by
- * the store's answer.
+ * Life of a request: api_handle counts as an entry, and so does each callback (store, timer,
+ * client). request_leave frees a request that has ended once the last entry is left, so no function
+ * on the stack ever sees a freed one. A request that waits for the store holds in_store and is
+ * freed by the store's answer.
  */
 #ifndef API_API_INT_H
 #define API_API_INT_H
@@ -44,18 +45,19 @@ struct url_param {
 };
 
 struct url {
-    struct str path;         /* undecoded, without query */
-    struct str query;        /* undecoded */
-    bool is_resource;        /* below /api/VERSION or /apis/GROUP/VERSION, with a resource */
-    const char *verb;        /* "get", "list" ... or the lower-case method */
+    struct str path;  /* undecoded, without query */
+    struct str query; /* undecoded */
+    bool is_resource; /* below /api/VERSION or /apis/GROUP/VERSION, with a resource */
+    const char *verb; /* "get", "list" ... or the lower-case method */
     struct str group, version, ns, resource, name, subresource; /* decoded; n == 0: none */
-    struct str rest;         /* behind a proxy subresource, undecoded, with its leading slash */
+    struct str rest; /* behind a proxy subresource, undecoded, with its leading slash */
     struct url_param params[URL_PARAMS];
     size_t param_count;
 };
 
 /* -E_BAD_REQUEST: an encoded slash, a dot segment or a NUL in what names an object; -E_LIMIT. */
-int url_parse(struct arena *a, const char *method, struct str target, struct url *ret, struct err *err) MUST_CHECK;
+int url_parse(struct arena *a, const char *method, struct str target, struct url *ret,
+              struct err *err) MUST_CHECK;
 struct str url_param(const struct url *u, const char *name); /* first one, or {NULL, 0} */
 bool url_flag(const struct url *u, const char *name);        /* "1", "true" ... */
 
@@ -65,8 +67,8 @@ struct user {
     const char *name, *uid;
     const char *groups[USER_GROUPS];
     size_t group_count;
-    bool trusted;     /* may do anything */
-    bool reader;      /* may read what names and routes are made of */
+    bool trusted;                               /* may do anything */
+    bool reader;                                /* may read what names and routes are made of */
     const char *pod_name, *pod_uid, *node_name; /* claims of a token, or NULL */
 };
 
@@ -83,19 +85,19 @@ struct accept {
 /* ---- kinds ---- */
 struct write;
 
-struct kind_field { /* selectable, besides metadata.name and metadata.namespace */
+struct kind_field {              /* selectable, besides metadata.name and metadata.namespace */
     const char *selector, *path; /* dotted path in the stored form */
 };
 
 enum kind_flag {
-    KIND_STATUS = 1 << 0,        /* has a status subresource: create and update leave status alone */
-    KIND_GENERATION = 1 << 1,    /* metadata.generation counts changes of spec */
-    KIND_GRACEFUL = 1 << 2,      /* DELETE waits for a grace period */
+    KIND_STATUS = 1 << 0,     /* has a status subresource: create and update leave status alone */
+    KIND_GENERATION = 1 << 1, /* metadata.generation counts changes of spec */
+    KIND_GRACEFUL = 1 << 2,   /* DELETE waits for a grace period */
     KIND_CREATE_ON_UPDATE = 1 << 3,
     KIND_RETURN_DELETED = 1 << 4, /* DELETE answers with the object */
-    KIND_ORPHANS = 1 << 5,       /* dependents are orphaned unless asked otherwise */
-    KIND_STATUS_META = 1 << 6,   /* status updates may change labels and annotations */
-    KIND_KEEP_STATUS = 1 << 7,   /* create takes the client's status */
+    KIND_ORPHANS = 1 << 5,        /* dependents are orphaned unless asked otherwise */
+    KIND_STATUS_META = 1 << 6,    /* status updates may change labels and annotations */
+    KIND_KEEP_STATUS = 1 << 7,    /* create takes the client's status */
 };
 
 struct kind {
@@ -163,7 +165,8 @@ struct api {
     uint16_t port;
     char *ca_pem, *issuer;
     struct crypto_key *service_account_key; /* public; NULL: tokens are not accepted */
-    int (*sign)(void *ctx, struct str message, void (*done)(void *arg, int rc, const uint8_t sig[64]), void *arg);
+    int (*sign)(void *ctx, struct str message,
+                void (*done)(void *arg, int rc, const uint8_t sig[64]), void *arg);
     void *sign_ctx;
     struct list requests;
     struct list snapshots; /* kept for the next chunks of lists; newest last */
@@ -172,7 +175,7 @@ struct api {
     struct discovery *discovery;
     struct prng prng;
     struct bootstrap *bootstrap;
-    bool ready; /* what clients take for granted is there */
+    bool ready;                    /* what clients take for granted is there */
     struct loop_timer watch_timer; /* bookmarks, timeouts, expiry of snapshots */
 };
 
@@ -189,20 +192,23 @@ int request_txn(struct api_request *r, const struct store_compare *compares, siz
                 void (*on_stored)(struct api_request *r, const struct store_result *result));
 
 /* ---- status.c: each answers the request with a Status, ends it, and returns -E_* ---- */
-int fail_status(struct api_request *r, int http, const char *reason, struct json *details, const char *fmt, ...)
-    PRINTF_LIKE(5, 6);
+int fail_status(struct api_request *r, int http, const char *reason, struct json *details,
+                const char *fmt, ...) PRINTF_LIKE(5, 6);
 int fail_code(struct api_request *r, int rc, const char *message); /* by the error table */
 int fail_not_found(struct api_request *r, const struct schema_resource *res, struct str name);
 int fail_exists(struct api_request *r, const struct schema_resource *res, struct str name);
-int fail_conflict(struct api_request *r, const struct schema_resource *res, struct str name, const char *why);
+int fail_conflict(struct api_request *r, const struct schema_resource *res, struct str name,
+                  const char *why);
 int fail_modified(struct api_request *r, const struct schema_resource *res, struct str name);
-int fail_forbidden(struct api_request *r, const struct schema_resource *res, struct str name, const char *why);
+int fail_forbidden(struct api_request *r, const struct schema_resource *res, struct str name,
+                   const char *why);
 int fail_bad_request(struct api_request *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int fail_method(struct api_request *r);
 int fail_no_route(struct api_request *r);
 int fail_memory(struct api_request *r);
 /* {"kind":"Status","status":"Success"} with details of what was deleted. */
-void reply_success(struct api_request *r, const struct schema_resource *res, struct str name, const char *uid);
+void reply_success(struct api_request *r, const struct schema_resource *res, struct str name,
+                   const char *uid);
 /* "pods", "deployments.apps" */
 const char *status_qualified(struct arena *a, const struct schema_resource *res);
 /* A Status object as watch ERROR events and list answers carry it. */
@@ -212,21 +218,24 @@ struct json *status_object(struct arena *a, int http, const char *reason, const 
 /* Sets r->accept; false: nothing acceptable. */
 bool accept_parse(struct api_request *r, bool is_resource);
 bool reply_head(struct api_request *r, int status, const char *content_type, int64_t length);
-void reply_bytes(struct api_request *r, int status, const char *content_type, struct str bytes); /* and ends */
-void reply_tree(struct api_request *r, int status, const struct json *tree); /* JSON, YAML or pretty; ends */
+void reply_bytes(struct api_request *r, int status, const char *content_type,
+                 struct str bytes); /* and ends */
+void reply_tree(struct api_request *r, int status,
+                const struct json *tree); /* JSON, YAML or pretty; ends */
 /* An object in stored form at a revision, as the client asked for it; ends. */
-void reply_stored(struct api_request *r, int status, const struct schema_resource *res, struct str stored,
-                  int64_t revision);
+void reply_stored(struct api_request *r, int status, const struct schema_resource *res,
+                  struct str stored, int64_t revision);
 /* Appends the object in the form asked for. item: without kind and apiVersion where upstream leaves
  * them out (JSON lists). */
-int form_write(struct api_request *r, struct buf *out, const struct schema_resource *res, struct str stored,
-               int64_t revision, bool item);
+int form_write(struct api_request *r, struct buf *out, const struct schema_resource *res,
+               struct str stored, int64_t revision, bool item);
 const char *reply_content_type(const struct api_request *r);
 /* The head of a list in the form asked for, up to and with the bracket that opens its items. */
-int form_list_head(struct api_request *r, struct buf *out, const struct schema_resource *res, int64_t revision,
-                   const char *next, int64_t remaining);
+int form_list_head(struct api_request *r, struct buf *out, const struct schema_resource *res,
+                   int64_t revision, const char *next, int64_t remaining);
 /* One item of it (without a comma). */
-int form_list_item(struct api_request *r, struct buf *out, const struct schema_resource *res, struct store_value *v);
+int form_list_item(struct api_request *r, struct buf *out, const struct schema_resource *res,
+                   struct store_value *v);
 /* Text that names the form, for caching what was written: "json", "table/v1/None" ... */
 const char *form_name(const struct api_request *r);
 
@@ -235,28 +244,32 @@ struct companion { /* beside a stored value: what selectors ask for */
     uint32_t label_count, field_count;
     struct str pairs[]; /* labels: key, value ...; then fields' values, in the kind's order */
 };
-void companion_free(void *c);
 /* Made when missing; NULL: out of memory. */
 const struct companion *companion_of(const struct kind *kind, struct store_value *v);
 struct companion *companion_new(const struct kind *kind, const struct json *object);
 
 /* Key of an object, or with an empty name the prefix of a namespace's, or of all. */
-struct str object_key(struct arena *a, const struct schema_resource *res, struct str ns, struct str name);
-struct str object_key_of(struct arena *a, const char *group, const char *resource, struct str ns, struct str name);
+struct str object_key(struct arena *a, const struct schema_resource *res, struct str ns,
+                      struct str name);
+struct str object_key_of(struct arena *a, const char *group, const char *resource, struct str ns,
+                         struct str name);
 void object_key_split(struct str key, bool namespaced, struct str *ret_ns, struct str *ret_name);
 /* Stored bytes as a tree of the resource's version, with apiVersion, kind and resourceVersion. */
-int object_decode(struct arena *a, const struct schema_resource *res, struct str stored, int64_t revision,
-                  struct json **ret) MUST_CHECK;
+int object_decode(struct arena *a, const struct schema_resource *res, struct str stored,
+                  int64_t revision, struct json **ret) MUST_CHECK;
 /* And back: changes the tree. */
-int object_encode(struct arena *a, const struct schema_resource *res, struct json *object, struct buf *out) MUST_CHECK;
+int object_encode(struct arena *a, const struct schema_resource *res, struct json *object,
+                  struct buf *out) MUST_CHECK;
 /* Is the resource kept in another version's form than its own? */
 bool object_converted(const struct schema_resource *res);
 /* Moves a tree between a resource's own form and the stored one. */
-int convert_from_stored(struct arena *a, const struct schema_resource *res, struct json *object) MUST_CHECK;
-int convert_to_stored(struct arena *a, const struct schema_resource *res, struct json *object) MUST_CHECK;
+int convert_from_stored(struct arena *a, const struct schema_resource *res,
+                        struct json *object) MUST_CHECK;
+int convert_to_stored(struct arena *a, const struct schema_resource *res,
+                      struct json *object) MUST_CHECK;
 /* The stored object of a plain group and resource as a tree, or NULL. */
-struct json *object_load(struct api *api, struct arena *a, const char *group, const char *resource, struct str ns,
-                         struct str name, struct store_value **ret_value);
+struct json *object_load(struct api *api, struct arena *a, const char *group, const char *resource,
+                         struct str ns, struct str name, struct store_value **ret_value);
 const char *storage_group(const char *group, const char *resource);
 
 /* ---- selection of objects, for list, watch and deletecollection ---- */
@@ -265,7 +278,7 @@ struct selection {
     bool namespaced;
     struct selector labels;
     struct selector_fields fields;
-    int field_at[8]; /* index in the kind's fields; -1 name, -2 namespace */
+    int field_at[8];     /* index in the kind's fields; -1 name, -2 namespace */
     struct str key_name; /* metadata.name=x as an equality, or empty */
 };
 int selection_parse(struct api_request *r, struct selection *ret); /* nonzero: answered */
@@ -277,12 +290,13 @@ int selection_matches(const struct selection *s, struct store_value *v);
 int auth_authenticate(struct api_request *r, const struct api_peer *peer); /* nonzero: answered */
 int auth_authorize(struct api_request *r);
 /* Would the user be allowed to? For access reviews; *ret_reason is a constant. */
-bool auth_allows(const struct user *u, const char *verb, const char *group, const char *resource, const char *path,
-                 const char **ret_reason);
+bool auth_allows(const struct user *u, const char *verb, const char *group, const char *resource,
+                 const char *path, const char **ret_reason);
 bool user_in(const struct user *u, const char *group);
-/* The user of a service-account token; -E_UNAUTHORIZED with why in err. audience NULL: the API's. */
-int token_verify(struct api *api, struct arena *a, struct str jwt, const char *audience, struct user *ret,
-                 struct err *err) MUST_CHECK;
+/* The user of a service-account token; -E_UNAUTHORIZED with why in err. audience NULL: the API's.
+ */
+int token_verify(struct api *api, struct arena *a, struct str jwt, const char *audience,
+                 struct user *ret, struct err *err) MUST_CHECK;
 void token_request(struct api_request *r);
 
 /* ---- the verbs ---- */
@@ -292,7 +306,8 @@ void rest_watch(struct api_request *r);
 void rest_write(struct api_request *r); /* create, update, patch */
 void rest_delete(struct api_request *r);
 void rest_delete_collection(struct api_request *r);
-void subresource_handle(struct api_request *r); /* all but status and those that update the object */
+void subresource_handle(
+    struct api_request *r); /* all but status and those that update the object */
 void connect_handle(struct api_request *r);
 void reviews_handle(struct api_request *r);
 bool reviews_owns(const struct schema_resource *res);

@@ -107,7 +107,8 @@ static bool reader_may(const char *verb, const char *group, const char *resource
 static bool anyone_may(const char *verb, const char *group, const char *resource, const char *path)
 {
     static const char *const reviews[] = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"};
-    static const char *const paths[] = {"/api", "/apis", "/openapi", "/healthz", "/livez", "/readyz", "/version"};
+    static const char *const paths[] = {"/api",   "/apis",   "/openapi", "/healthz",
+                                        "/livez", "/readyz", "/version"};
     if (path) {
         for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
             if (str_starts(str_of(path), str_of(paths[i])))
@@ -118,11 +119,12 @@ static bool anyone_may(const char *verb, const char *group, const char *resource
         return false;
     if (cstr_eq(group, "authentication.k8s.io"))
         return cstr_eq(resource, "selfsubjectreviews");
-    return cstr_eq(group, "authorization.k8s.io") && (cstr_eq(resource, reviews[0]) || cstr_eq(resource, reviews[1]));
+    return cstr_eq(group, "authorization.k8s.io") &&
+           (cstr_eq(resource, reviews[0]) || cstr_eq(resource, reviews[1]));
 }
 
-bool auth_allows(const struct user *u, const char *verb, const char *group, const char *resource, const char *path,
-                 const char **ret_reason)
+bool auth_allows(const struct user *u, const char *verb, const char *group, const char *resource,
+                 const char *path, const char **ret_reason)
 {
     *ret_reason = "";
     if (u->trusted) {
@@ -138,12 +140,16 @@ static void forbid_resource(struct api_request *r)
 {
     struct arena *a = &r->arena;
     const struct url *u = &r->url;
-    const char *scope = u->ns.n ? arena_printf(a, " in the namespace \"" STR_FMT "\"", STR_ARG(u->ns))
-                                : " at the cluster scope";
-    const char *name = u->resource.n ? arena_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(u->resource),
-                                                    u->subresource.n ? "/" : "", STR_ARG(u->subresource)) : "";
-    const char *what = u->group.n ? arena_printf(a, STR_FMT "." STR_FMT, STR_ARG(u->resource), STR_ARG(u->group))
-                                  : arena_strndup(a, u->resource.p, u->resource.n);
+    const char *scope = u->ns.n
+                            ? arena_printf(a, " in the namespace \"" STR_FMT "\"", STR_ARG(u->ns))
+                            : " at the cluster scope";
+    const char *name = u->resource.n
+                           ? arena_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(u->resource),
+                                          u->subresource.n ? "/" : "", STR_ARG(u->subresource))
+                           : "";
+    const char *what =
+        u->group.n ? arena_printf(a, STR_FMT "." STR_FMT, STR_ARG(u->resource), STR_ARG(u->group))
+                   : arena_strndup(a, u->resource.p, u->resource.n);
     struct json *d = json_new(a, JSON_OBJECT);
     if (u->name.n)
         json_set_str(a, d, "name", u->name);
@@ -156,8 +162,9 @@ static void forbid_resource(struct api_request *r)
     }
     const char *quoted = u->name.n ? arena_printf(a, " \"" STR_FMT "\"", STR_ARG(u->name)) : "";
     fail_status(r, 403, "Forbidden", d,
-                "%s%s is forbidden: User \"%s\" cannot %s resource \"%s\" in API group \"" STR_FMT "\"%s", what,
-                quoted ? quoted : "", r->user.name, u->verb, name, STR_ARG(u->group), scope);
+                "%s%s is forbidden: User \"%s\" cannot %s resource \"%s\" in API group \"" STR_FMT
+                "\"%s",
+                what, quoted ? quoted : "", r->user.name, u->verb, name, STR_ARG(u->group), scope);
 }
 
 int auth_authorize(struct api_request *r)
@@ -165,7 +172,8 @@ int auth_authorize(struct api_request *r)
     const struct url *u = &r->url;
     const char *reason, *group = arena_strndup(&r->arena, u->group.p ? u->group.p : "", u->group.n);
     const char *path = u->is_resource ? NULL : arena_strndup(&r->arena, u->path.p, u->path.n);
-    const char *resource = arena_strndup(&r->arena, u->resource.p ? u->resource.p : "", u->resource.n);
+    const char *resource =
+        arena_strndup(&r->arena, u->resource.p ? u->resource.p : "", u->resource.n);
     if (r->arena.failed)
         return fail_memory(r);
     if (is_open(r) || auth_allows(&r->user, u->verb, group, resource, path, &reason))
@@ -174,6 +182,7 @@ int auth_authorize(struct api_request *r)
         forbid_resource(r);
     else
         fail_status(r, 403, "Forbidden", json_new(&r->arena, JSON_OBJECT),
-                    "forbidden: User \"%s\" cannot %s path \"" STR_FMT "\"", r->user.name, u->verb, STR_ARG(u->path));
+                    "forbidden: User \"%s\" cannot %s path \"" STR_FMT "\"", r->user.name, u->verb,
+                    STR_ARG(u->path));
     return -E_FORBIDDEN;
 }

@@ -27,8 +27,8 @@ static void on_duplicate(void *ctx, const char *path)
     schema_problem_add(d->arena, d->problems, "duplicate field \"%s\"", path);
 }
 
-int body_parse(struct api_request *r, struct arena *a, struct str body, struct schema_problems *problems,
-               struct json **ret)
+int body_parse(struct api_request *r, struct arena *a, struct str body,
+               struct schema_problems *problems, struct json **ret)
 {
     struct str type = media_type(r);
     struct duplicates d = {a, problems};
@@ -41,9 +41,10 @@ int body_parse(struct api_request *r, struct arena *a, struct str body, struct s
              str_ends(type, STR("+json")) || str_is(type, "*/*"))
         rc = json_parse(a, body, &options, ret, &err);
     else
-        return fail_status(r, 415, "UnsupportedMediaType", NULL,
-                           "the body of the request was in an unknown format - accepted media types include: "
-                           "application/json, application/yaml");
+        return fail_status(
+            r, 415, "UnsupportedMediaType", NULL,
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json, application/yaml");
     if (rc == -E_NOMEM)
         return fail_status(r, 413, "RequestEntityTooLarge", NULL,
                            "the body of the request needs more memory than one request may have");
@@ -64,34 +65,42 @@ static int check_kind(struct api_request *r, struct arena *a, const struct schem
                       struct json *object)
 {
     const char *kind = schema_resource_kind(res);
-    const char *version = group_version(a, schema_resource_kind_group(res), schema_resource_kind_version(res));
+    const char *version =
+        group_version(a, schema_resource_kind_group(res), schema_resource_kind_version(res));
     struct str has_kind = json_str(json_get(object, "kind"));
     struct str has_version = json_str(json_get(object, "apiVersion"));
     if (has_version.n && !str_is(has_version, version))
-        return fail_bad_request(r, "the API version in the data (" STR_FMT ") does not match the expected API version (%s)",
+        return fail_bad_request(r,
+                                "the API version in the data (" STR_FMT
+                                ") does not match the expected API version (%s)",
                                 STR_ARG(has_version), version);
     if (has_kind.n && !str_is(has_kind, kind))
-        return fail_bad_request(r, "the kind in the data (" STR_FMT ") does not match the expected kind (%s)",
-                                STR_ARG(has_kind), kind);
+        return fail_bad_request(
+            r, "the kind in the data (" STR_FMT ") does not match the expected kind (%s)",
+            STR_ARG(has_kind), kind);
     return 0;
 }
 
-int body_read(struct api_request *r, struct arena *a, const struct schema_resource *res, struct json **ret)
+int body_read(struct api_request *r, struct arena *a, const struct schema_resource *res,
+              struct json **ret)
 {
     struct schema_problems problems = {NULL, NULL, 0};
     enum schema_validation mode = body_validation(r);
     struct json *object;
     struct err err = {0};
     if (!r->body.n)
-        return fail_bad_request(r, "the request needs a body: an object of kind %s", schema_resource_kind(res));
+        return fail_bad_request(r, "the request needs a body: an object of kind %s",
+                                schema_resource_kind(res));
     int rc = body_parse(r, a, r->body, &problems, &object);
     if (rc != 0)
         return rc;
     const char *kind = schema_resource_kind(res);
-    const char *version = group_version(a, schema_resource_kind_group(res), schema_resource_kind_version(res));
+    const char *version =
+        group_version(a, schema_resource_kind_group(res), schema_resource_kind_version(res));
     if (!json_is(object, JSON_OBJECT))
-        return fail_bad_request(r, "%s in version \"%s\" cannot be handled as a %s: the body must be a JSON object",
-                                kind, schema_resource_kind_version(res), kind);
+        return fail_bad_request(
+            r, "%s in version \"%s\" cannot be handled as a %s: the body must be a JSON object",
+            kind, schema_resource_kind_version(res), kind);
     rc = check_kind(r, a, res, object);
     if (rc != 0)
         return rc;

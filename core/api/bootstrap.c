@@ -1,9 +1,9 @@
 /*
  * What clients take for granted, made at the first start and mended at every later one: namespaces,
- * priority classes, the accounts and CA bundles of the first namespaces, Services default/kubernetes
- * and kube-system/kube-dns. All of it goes through the API as anybody's would, one request after the
- * other; an object that is there already is left alone, except the endpoints of default/kubernetes,
- * which follow the address of this machine.
+ * priority classes, the accounts and CA bundles of the first namespaces, Services
+ * default/kubernetes and kube-system/kube-dns. All of it goes through the API as anybody's would,
+ * one request after the other; an object that is there already is left alone, except the endpoints
+ * of default/kubernetes, which follow the address of this machine.
  *
  * kube-dns has no pods: every node's dns role answers on 10.96.0.10 itself (the address lies on its
  * lo), so the Service only reserves the address and names it, and it has no selector.
@@ -35,7 +35,8 @@ struct bootstrap {
 };
 
 static const char *const groups[] = {"system:masters", NULL};
-static const char *const namespaces[] = {"default", "kube-system", "kube-public", "kube-node-lease"};
+static const char *const namespaces[] = {"default", "kube-system", "kube-public",
+                                         "kube-node-lease"};
 
 static void run(void *ctx);
 
@@ -102,15 +103,18 @@ static void run(void *ctx)
     }
     const struct step *s = &b->steps[b->at];
     char path[200];
-    snprintf(path, sizeof path, "%s%s%s", s->path, b->replacing ? "/" : "", b->replacing ? s->name : "");
-    struct client_request r = {.method = b->replacing ? "PUT" : "POST", .path = path, .body = str_of(s->body)};
+    snprintf(path, sizeof path, "%s%s%s", s->path, b->replacing ? "/" : "",
+             b->replacing ? s->name : "");
+    struct client_request r = {
+        .method = b->replacing ? "PUT" : "POST", .path = path, .body = str_of(s->body)};
     int rc = client_do(&b->client, &r, on_reply, b, &b->call);
     if (rc < 0)
         finish(b, rc, err_text(rc));
 }
 
 /* name: NULL when an object that is there is right as it is. */
-static int add(struct bootstrap *b, const char *path, const char *name, const char *fmt, ...) PRINTF_LIKE(4, 5);
+static int add(struct bootstrap *b, const char *path, const char *name, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 static int add(struct bootstrap *b, const char *path, const char *name, const char *fmt, ...)
 {
     struct buf text CLEANUP_BUF;
@@ -134,8 +138,10 @@ static int add_ca(struct bootstrap *b, const char *path)
 {
     struct buf text CLEANUP_BUF;
     buf_init(&text, 256 * 1024);
-    buf_puts(&text, "{\"metadata\":{\"name\":\"kube-root-ca.crt\",\"annotations\":{\"kubernetes.io/description\":"
-                    "\"Contains a CA bundle that can be used to verify the kube-apiserver.\"}},\"data\":{\"ca.crt\":");
+    buf_puts(&text, "{\"metadata\":{\"name\":\"kube-root-ca.crt\",\"annotations\":{\"kubernetes.io/"
+                    "description\":"
+                    "\"Contains a CA bundle that can be used to verify the "
+                    "kube-apiserver.\"}},\"data\":{\"ca.crt\":");
     json_write_string(&text, str_of(b->api->ca_pem));
     buf_puts(&text, "}}");
     char *body = buf_take(&text, NULL);
@@ -149,12 +155,14 @@ static int add_ca(struct bootstrap *b, const char *path)
 
 static int add_namespaces(struct bootstrap *b)
 {
-    static const char *const accounts[] = {
-        "/api/v1/namespaces/default/serviceaccounts", "/api/v1/namespaces/kube-system/serviceaccounts",
-        "/api/v1/namespaces/kube-public/serviceaccounts", "/api/v1/namespaces/kube-node-lease/serviceaccounts"};
-    static const char *const maps[] = {
-        "/api/v1/namespaces/default/configmaps", "/api/v1/namespaces/kube-system/configmaps",
-        "/api/v1/namespaces/kube-public/configmaps", "/api/v1/namespaces/kube-node-lease/configmaps"};
+    static const char *const accounts[] = {"/api/v1/namespaces/default/serviceaccounts",
+                                           "/api/v1/namespaces/kube-system/serviceaccounts",
+                                           "/api/v1/namespaces/kube-public/serviceaccounts",
+                                           "/api/v1/namespaces/kube-node-lease/serviceaccounts"};
+    static const char *const maps[] = {"/api/v1/namespaces/default/configmaps",
+                                       "/api/v1/namespaces/kube-system/configmaps",
+                                       "/api/v1/namespaces/kube-public/configmaps",
+                                       "/api/v1/namespaces/kube-node-lease/configmaps"};
     int rc = 0;
     for (size_t i = 0; i < 4 && rc == 0; i++)
         rc = add(b, "/api/v1/namespaces", NULL, "{\"metadata\":{\"name\":\"%s\"}}", namespaces[i]);
@@ -168,13 +176,16 @@ static int add_namespaces(struct bootstrap *b)
 static int add_priorities(struct bootstrap *b)
 {
     static const char path[] = "/apis/scheduling.k8s.io/v1/priorityclasses";
-    int rc = add(b, path, NULL,
-                 "{\"metadata\":{\"name\":\"system-node-critical\"},\"value\":2000001000,\"description\":"
-                 "\"Used for system critical pods that must not be moved from their current node.\"}");
+    int rc = add(
+        b, path, NULL,
+        "{\"metadata\":{\"name\":\"system-node-critical\"},\"value\":2000001000,\"description\":"
+        "\"Used for system critical pods that must not be moved from their current node.\"}");
     return rc < 0 ? rc
                   : add(b, path, NULL,
-                        "{\"metadata\":{\"name\":\"system-cluster-critical\"},\"value\":2000000000,\"description\":"
-                        "\"Used for system critical pods that must run in the cluster, but can be moved to another "
+                        "{\"metadata\":{\"name\":\"system-cluster-critical\"},\"value\":2000000000,"
+                        "\"description\":"
+                        "\"Used for system critical pods that must run in the cluster, but can be "
+                        "moved to another "
                         "node if necessary.\"}");
 }
 
@@ -182,20 +193,28 @@ static int add_kubernetes(struct bootstrap *b)
 {
     const struct api *api = b->api;
     int rc = add(b, "/api/v1/namespaces/default/services", NULL,
-                 "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\",\"provider\":"
-                 "\"kubernetes\"}},\"spec\":{\"clusterIP\":\"10.96.0.1\",\"ports\":[{\"name\":\"https\",\"port\":443,"
-                 "\"protocol\":\"TCP\",\"targetPort\":%u}]}}", (unsigned)api->port);
+                 "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\","
+                 "\"provider\":"
+                 "\"kubernetes\"}},\"spec\":{\"clusterIP\":\"10.96.0.1\",\"ports\":[{\"name\":"
+                 "\"https\",\"port\":443,"
+                 "\"protocol\":\"TCP\",\"targetPort\":%u}]}}",
+                 (unsigned)api->port);
     if (rc == 0)
         rc = add(b, "/api/v1/namespaces/default/endpoints", "kubernetes",
-                 "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"endpointslice.kubernetes.io/skip-mirror\":"
-                 "\"true\"}},\"subsets\":[{\"addresses\":[{\"ip\":\"%s\"}],\"ports\":[{\"name\":\"https\",\"port\":%u,"
-                 "\"protocol\":\"TCP\"}]}]}", api->node_addr, (unsigned)api->port);
+                 "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"endpointslice.kubernetes.io/"
+                 "skip-mirror\":"
+                 "\"true\"}},\"subsets\":[{\"addresses\":[{\"ip\":\"%s\"}],\"ports\":[{\"name\":"
+                 "\"https\",\"port\":%u,"
+                 "\"protocol\":\"TCP\"}]}]}",
+                 api->node_addr, (unsigned)api->port);
     if (rc == 0)
         rc = add(b, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", "kubernetes",
-                 "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},"
-                 "\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"%s\"],\"conditions\":{\"ready\":true}}],"
-                 "\"ports\":[{\"name\":\"https\",\"port\":%u,\"protocol\":\"TCP\"}]}", api->node_addr,
-                 (unsigned)api->port);
+                 "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"kubernetes.io/"
+                 "service-name\":\"kubernetes\"}},"
+                 "\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"%s\"],\"conditions\":{"
+                 "\"ready\":true}}],"
+                 "\"ports\":[{\"name\":\"https\",\"port\":%u,\"protocol\":\"TCP\"}]}",
+                 api->node_addr, (unsigned)api->port);
     return rc;
 }
 
@@ -203,9 +222,12 @@ static int add_dns(struct bootstrap *b)
 {
     return add(b, "/api/v1/namespaces/kube-system/services", NULL,
                "{\"metadata\":{\"name\":\"kube-dns\",\"labels\":{\"k8s-app\":\"kube-dns\","
-               "\"kubernetes.io/cluster-service\":\"true\",\"kubernetes.io/name\":\"CoreDNS\"},\"annotations\":{"
-               "\"keelson.dev/served-by\":\"each node answers on this address itself\"}},\"spec\":{\"clusterIP\":"
-               "\"10.96.0.10\",\"ports\":[{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\",\"targetPort\":53},"
+               "\"kubernetes.io/cluster-service\":\"true\",\"kubernetes.io/"
+               "name\":\"CoreDNS\"},\"annotations\":{"
+               "\"keelson.dev/served-by\":\"each node answers on this address "
+               "itself\"}},\"spec\":{\"clusterIP\":"
+               "\"10.96.0.10\",\"ports\":[{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\","
+               "\"targetPort\":53},"
                "{\"name\":\"dns-tcp\",\"port\":53,\"protocol\":\"TCP\",\"targetPort\":53}]}}");
 }
 

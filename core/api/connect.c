@@ -1,10 +1,10 @@
 /*
- * Requests that end somewhere else: logs, exec, attach, port-forward at the kubelet, proxy at nodes,
- * pods and services. Here it is decided where to, with upstream's checks
+ * Requests that end somewhere else: logs, exec, attach, port-forward at the kubelet, proxy at
+ * nodes, pods and services. Here it is decided where to, with upstream's checks
  * (pkg/registry/core/pod/strategy.go); whoever carries the bytes is told through ops->proxy.
  *
- * Where to is taken from objects that others write, so addresses that would reach this machine's own
- * services (loopback, link-local, ...) are refused (CVE-2022-3294), except the machine's own.
+ * Where to is taken from objects that others write, so addresses that would reach this machine's
+ * own services (loopback, link-local, ...) are refused (CVE-2022-3294), except the machine's own.
  */
 #include <stdio.h>
 
@@ -23,8 +23,8 @@ struct place {
 
 static bool address_allowed(const struct api *api, struct str ip)
 {
-    static const char *const refused[] = {"127.", "169.254.", "0.", "224.", "239.", "255.", "::1", "fe8", "fe9",
-                                          "fea",  "feb",      "ff"};
+    static const char *const refused[] = {"127.", "169.254.", "0.",  "224.", "239.", "255.",
+                                          "::1",  "fe8",      "fe9", "fea",  "feb",  "ff"};
     if (!ip.n || str_is(ip, "::"))
         return false;
     if (str_is(ip, api->node_addr))
@@ -36,7 +36,8 @@ static bool address_allowed(const struct api *api, struct str ip)
 }
 
 /* Hands the request over; it ends here. */
-static void hand_over(struct api_request *r, struct str host, int64_t port, const char *server_name, const char *target)
+static void hand_over(struct api_request *r, struct str host, int64_t port, const char *server_name,
+                      const char *target)
 {
     const char *ip = arena_strndup(&r->arena, host.p, host.n);
     if (!target || !ip) {
@@ -65,7 +66,8 @@ static void to_kubelet(struct api_request *r, struct str node, const char *targe
         fail_not_found(r, schema_resource_find(STR(""), STR("v1"), STR("nodes")), node);
         return;
     }
-    for (const struct json *m = json_first(json_path(n, "status.addresses")); m && !ip.n; m = m->next)
+    for (const struct json *m = json_first(json_path(n, "status.addresses")); m && !ip.n;
+         m = m->next)
         if (str_is(json_path_str(m, "type"), "InternalIP"))
             ip = json_path_str(m, "address");
     if (!ip.n) {
@@ -98,7 +100,8 @@ static bool has_container(const struct json *list, struct str name)
 /* The container that is meant; nonzero: answered. */
 static int find_container(struct api_request *r, const struct json *pod, struct str *ret)
 {
-    const struct json *main = json_path(pod, "spec.containers"), *init = json_path(pod, "spec.initContainers");
+    const struct json *main = json_path(pod, "spec.containers"),
+                      *init = json_path(pod, "spec.initContainers");
     const struct json *ephemeral = json_path(pod, "spec.ephemeralContainers");
     struct str name = url_param(&r->url, "container");
     struct buf text CLEANUP_BUF;
@@ -108,7 +111,8 @@ static int find_container(struct api_request *r, const struct json *pod, struct 
         return 0;
     }
     if (!name.n) {
-        buf_printf(&text, "a container name must be specified for pod " STR_FMT ", choose one of: ", STR_ARG(r->url.name));
+        buf_printf(&text, "a container name must be specified for pod " STR_FMT ", choose one of: ",
+                   STR_ARG(r->url.name));
         put_names(&text, main);
         if (json_count(init)) {
             buf_puts(&text, " or one of the init containers: ");
@@ -117,8 +121,8 @@ static int find_container(struct api_request *r, const struct json *pod, struct 
         return fail_bad_request(r, "%s", buf_cstr(&text));
     }
     if (!has_container(main, name) && !has_container(init, name) && !has_container(ephemeral, name))
-        return fail_bad_request(r, "container " STR_FMT " is not valid for pod " STR_FMT, STR_ARG(name),
-                                STR_ARG(r->url.name));
+        return fail_bad_request(r, "container " STR_FMT " is not valid for pod " STR_FMT,
+                                STR_ARG(name), STR_ARG(r->url.name));
     *ret = name;
     return 0;
 }
@@ -127,8 +131,8 @@ static void put_escaped(struct buf *out, struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                     c == '_' || c == '.' || c == '~';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '_' || c == '.' || c == '~';
         if (plain)
             buf_putc(out, c);
         else
@@ -152,17 +156,19 @@ static const char *kept(struct api_request *r, struct buf *b)
 
 static int load_pod(struct api_request *r, const struct json **ret)
 {
-    const struct json *pod = object_load(r->api, &r->work, "", "pods", r->url.ns, r->url.name, NULL);
+    const struct json *pod =
+        object_load(r->api, &r->work, "", "pods", r->url.ns, r->url.name, NULL);
     if (!pod)
-        return fail_not_found(r, schema_resource_find(STR(""), STR("v1"), STR("pods")), r->url.name);
+        return fail_not_found(r, schema_resource_find(STR(""), STR("v1"), STR("pods")),
+                              r->url.name);
     *ret = pod;
     return 0;
 }
 
 static void pod_log(struct api_request *r)
 {
-    static const char *const passed[] = {"follow",     "previous",   "sinceSeconds", "sinceTime",
-                                         "timestamps", "tailLines",  "limitBytes",   "stream"};
+    static const char *const passed[] = {"follow",     "previous",  "sinceSeconds", "sinceTime",
+                                         "timestamps", "tailLines", "limitBytes",   "stream"};
     const struct json *pod;
     struct str container;
     struct buf target CLEANUP_BUF;
@@ -174,8 +180,8 @@ static void pod_log(struct api_request *r)
         reply_bytes(r, 200, "text/plain", STR(""));
         return;
     }
-    buf_printf(&target, "/containerLogs/" STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(r->url.ns), STR_ARG(r->url.name),
-               STR_ARG(container));
+    buf_printf(&target, "/containerLogs/" STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(r->url.ns),
+               STR_ARG(r->url.name), STR_ARG(container));
     for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
         struct str v = url_param(&r->url, passed[i]);
         if (v.n)
@@ -241,13 +247,16 @@ static int split_name(struct place *p)
     p->https = n == 3 && str_is(part[0], "https");
     if (p->https)
         return fail_bad_request(p->r, "the https scheme is not served by this proxy");
-    return p->name.n ? 0 : fail_bad_request(p->r, "invalid proxy request \"" STR_FMT "\"", STR_ARG(p->r->url.name));
+    return p->name.n ? 0
+                     : fail_bad_request(p->r, "invalid proxy request \"" STR_FMT "\"",
+                                        STR_ARG(p->r->url.name));
 }
 
 static const char *proxy_target(struct api_request *r)
 {
     struct str rest = r->url.rest.n ? r->url.rest : STR("/");
-    return arena_printf(&r->arena, STR_FMT "%s" STR_FMT, STR_ARG(rest), r->url.query.n ? "?" : "", STR_ARG(r->url.query));
+    return arena_printf(&r->arena, STR_FMT "%s" STR_FMT, STR_ARG(rest), r->url.query.n ? "?" : "",
+                        STR_ARG(r->url.query));
 }
 
 static int load(struct place *p, const char *resource)
@@ -255,7 +264,8 @@ static int load(struct place *p, const char *resource)
     p->object = object_load(p->r->api, p->a, "", resource, p->r->url.ns, p->name, NULL);
     if (p->object)
         return 0;
-    return fail_not_found(p->r, schema_resource_find(STR(""), STR("v1"), str_of(resource)), p->name);
+    return fail_not_found(p->r, schema_resource_find(STR(""), STR("v1"), str_of(resource)),
+                          p->name);
 }
 
 static void pod_proxy(struct place *p)
@@ -267,7 +277,8 @@ static void pod_proxy(struct place *p)
         fail_bad_request(p->r, "invalid port in \"" STR_FMT "\"", STR_ARG(p->r->url.name));
         return;
     }
-    for (const struct json *c = json_first(json_path(p->object, "spec.containers")); c && !port; c = c->next)
+    for (const struct json *c = json_first(json_path(p->object, "spec.containers")); c && !port;
+         c = c->next)
         port = json_path_i64(json_first(json_get(c, "ports")), "containerPort", 0);
     struct str ip = json_path_str(p->object, "status.podIP");
     if (!ip.n)
@@ -291,7 +302,8 @@ static bool look_at_slice(void *ctx, struct store_value *v)
     struct json *slice;
     if (json_parse(b->p->a, store_value_bytes(v), NULL, &slice, NULL) < 0)
         return true;
-    struct str service = json_str(json_get(json_path(slice, "metadata.labels"), "kubernetes.io/service-name"));
+    struct str service =
+        json_str(json_get(json_path(slice, "metadata.labels"), "kubernetes.io/service-name"));
     if (!str_eq(service, b->p->name))
         return true;
     int64_t port = 0;
@@ -318,7 +330,8 @@ static const struct json *find_port(const struct place *p)
     if (!p->port.n)
         return json_first(ports);
     for (const struct json *m = json_first(ports); m; m = m->next)
-        if (numeric ? json_path_i64(m, "port", 0) == number : str_eq(json_path_str(m, "name"), p->port))
+        if (numeric ? json_path_i64(m, "port", 0) == number
+                    : str_eq(json_path_str(m, "name"), p->port))
             return m;
     return NULL;
 }
@@ -344,7 +357,9 @@ static void service_proxy(struct place *p)
     store_snapshot_range(snap, from, str_make(to, from.n), look_at_slice, &b);
     store_snapshot_release(snap);
     if (!b.ip.n)
-        fail_code(r, -E_UNAVAILABLE, arena_printf(&r->arena, "no endpoints available for service \"" STR_FMT "\"", STR_ARG(p->name)));
+        fail_code(r, -E_UNAVAILABLE,
+                  arena_printf(&r->arena, "no endpoints available for service \"" STR_FMT "\"",
+                               STR_ARG(p->name)));
     else
         hand_over(r, b.ip, b.port, NULL, proxy_target(r));
 }

@@ -73,7 +73,8 @@ static int autoscaler_to_stored(struct arena *a, struct json *object)
 static int64_t cpu_utilization(const struct json *metrics, const char *path)
 {
     for (const struct json *m = json_first(metrics); m; m = m->next)
-        if (str_is(json_path_str(m, "type"), "Resource") && str_is(json_path_str(m, "resource.name"), "cpu"))
+        if (str_is(json_path_str(m, "type"), "Resource") &&
+            str_is(json_path_str(m, "resource.name"), "cpu"))
             return json_path_i64(m, path, -1);
     return -1;
 }
@@ -81,8 +82,10 @@ static int64_t cpu_utilization(const struct json *metrics, const char *path)
 static int autoscaler_from_stored(struct arena *a, struct json *object)
 {
     struct json *spec = json_get(object, "spec"), *status = json_get(object, "status");
-    int64_t target = cpu_utilization(json_get(spec, "metrics"), "resource.target.averageUtilization");
-    int64_t current = cpu_utilization(json_get(status, "currentMetrics"), "resource.current.averageUtilization");
+    int64_t target =
+        cpu_utilization(json_get(spec, "metrics"), "resource.target.averageUtilization");
+    int64_t current =
+        cpu_utilization(json_get(status, "currentMetrics"), "resource.current.averageUtilization");
     if (spec) {
         json_remove(spec, "metrics");
         json_remove(spec, "behavior");

@@ -1,7 +1,8 @@
 /*
  * DELETE and deletecollection. What becomes of an object (registry/rest/delete.go):
  *   - it waits for its kubelet: deletionTimestamp in the future, a grace period above 0 (pods);
- *   - something holds it (finalizers, or those that the propagation asks for): deletionTimestamp now;
+ *   - something holds it (finalizers, or those that the propagation asks for): deletionTimestamp
+ * now;
  *   - else it goes at once.
  * A collection is the same, one object after the other, each in a command of its own.
  */
@@ -11,7 +12,7 @@
 #include "codec/time.h"
 
 struct delete_options {
-    int64_t grace_seconds; /* -1: the kind's default */
+    int64_t grace_seconds;  /* -1: the kind's default */
     struct str propagation; /* "", Orphan, Background, Foreground */
     struct str uid;
     int64_t revision; /* 0: any */
@@ -44,23 +45,28 @@ static int read_options(struct api_request *r, struct delete_options *ret)
     o->uid = json_path_str(body, "preconditions.uid");
     struct str revision = json_path_str(body, "preconditions.resourceVersion");
     if (revision.n && str_to_i64(revision, &o->revision) < 0)
-        return fail_bad_request(r, "preconditions.resourceVersion: Invalid value: \"" STR_FMT "\"", STR_ARG(revision));
+        return fail_bad_request(r, "preconditions.resourceVersion: Invalid value: \"" STR_FMT "\"",
+                                STR_ARG(revision));
     if (json_count(json_get(body, "dryRun")) || url_param(&r->url, "dryRun").n)
         r->dry_run = true;
-    struct str grace = url_param(&r->url, "gracePeriodSeconds"), policy = url_param(&r->url, "propagationPolicy");
+    struct str grace = url_param(&r->url, "gracePeriodSeconds"),
+               policy = url_param(&r->url, "propagationPolicy");
     if (grace.n && (str_to_i64(grace, &o->grace_seconds) < 0 || o->grace_seconds < 0))
-        return fail_bad_request(r, "gracePeriodSeconds: Invalid value: \"" STR_FMT "\": must be a non-negative integer",
-                                STR_ARG(grace));
+        return fail_bad_request(
+            r, "gracePeriodSeconds: Invalid value: \"" STR_FMT "\": must be a non-negative integer",
+            STR_ARG(grace));
     if (policy.n)
         o->propagation = policy;
     const struct json *orphan = json_get(body, "orphanDependents");
     if (!o->propagation.n && json_is(orphan, JSON_BOOL))
         o->propagation = orphan->boolean ? STR("Orphan") : STR("Background");
-    if (o->propagation.n && !str_is(o->propagation, "Orphan") && !str_is(o->propagation, "Background") &&
-        !str_is(o->propagation, "Foreground"))
+    if (o->propagation.n && !str_is(o->propagation, "Orphan") &&
+        !str_is(o->propagation, "Background") && !str_is(o->propagation, "Foreground"))
         return fail_status(r, 422, "Invalid", NULL,
-                           "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"" STR_FMT
-                           "\": supported values: \"Foreground\", \"Background\", \"Orphan\"", STR_ARG(o->propagation));
+                           "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: "
+                           "Unsupported value: \"" STR_FMT
+                           "\": supported values: \"Foreground\", \"Background\", \"Orphan\"",
+                           STR_ARG(o->propagation));
     return 0;
 }
 
@@ -69,11 +75,14 @@ static int check_preconditions(struct write *w, const struct delete_options *o)
     struct str uid = json_path_str(w->old, "metadata.uid");
     char why[300];
     if (o->uid.n && !str_eq(o->uid, uid))
-        snprintf(why, sizeof why, "Precondition failed: UID in precondition: " STR_FMT ", UID in object meta: " STR_FMT,
+        snprintf(why, sizeof why,
+                 "Precondition failed: UID in precondition: " STR_FMT
+                 ", UID in object meta: " STR_FMT,
                  STR_ARG(o->uid), STR_ARG(uid));
     else if (o->revision && o->revision != w->current->mod_revision)
         snprintf(why, sizeof why,
-                 "Precondition failed: ResourceVersion in precondition: %lld, ResourceVersion in object meta: %lld",
+                 "Precondition failed: ResourceVersion in precondition: %lld, ResourceVersion in "
+                 "object meta: %lld",
                  (long long)o->revision, (long long)w->current->mod_revision);
     else
         return 0;
@@ -222,7 +231,8 @@ static void on_stored(struct api_request *r, const struct store_result *result)
 {
     struct write *w = r->write;
     if (result->rc == 0)
-        answer(w, w->removes ? store_value_bytes(w->current) : buf_str(&w->stored), result->revision);
+        answer(w, w->removes ? store_value_bytes(w->current) : buf_str(&w->stored),
+               result->revision);
     else if (result->rc != -E_CONFLICT)
         fail_code(r, result->rc, NULL);
     else if (++r->attempts < WRITE_RETRIES)
@@ -256,7 +266,8 @@ static bool next_key(struct api_request *r, struct str *ret_ns, struct str *ret_
     struct delete_state *d = r->batch;
     for (; d->at < d->count; d->at++)
         if (store_get(r->api->store, d->keys[d->at])) {
-            object_key_split(d->keys[d->at], schema_resource_namespaced(r->resource), ret_ns, ret_name);
+            object_key_split(d->keys[d->at], schema_resource_namespaced(r->resource), ret_ns,
+                             ret_name);
             return true;
         }
     return false;

@@ -1,6 +1,7 @@
 /*
  * What there is: the discovery documents in both forms, the OpenAPI documents and the version. All
- * follow from constant tables; only their hashes are kept, the documents are written when asked for.
+ * follow from constant tables; only their hashes are kept, the documents are written when asked
+ * for.
  */
 #include <stdio.h>
 
@@ -33,8 +34,9 @@ static void put_strings(struct buf *out, const char *name, const char *const *li
 /* In upstream's order, which is the alphabet's. */
 static void put_verbs(struct buf *out, const struct schema_resource *res)
 {
-    static const enum schema_verb order[] = {SCHEMA_CREATE, SCHEMA_DELETE, SCHEMA_DELETECOLLECTION, SCHEMA_GET,
-                                             SCHEMA_LIST,   SCHEMA_PATCH,  SCHEMA_UPDATE,           SCHEMA_WATCH};
+    static const enum schema_verb order[] = {SCHEMA_CREATE, SCHEMA_DELETE, SCHEMA_DELETECOLLECTION,
+                                             SCHEMA_GET,    SCHEMA_LIST,   SCHEMA_PATCH,
+                                             SCHEMA_UPDATE, SCHEMA_WATCH};
     unsigned verbs = schema_resource_verbs(res);
     bool first = true;
     /* A connect subresource shows the methods it takes. */
@@ -55,7 +57,8 @@ static void put_verbs(struct buf *out, const struct schema_resource *res)
 
 static bool is_in(const struct schema_resource *res, struct schema_group_version gv)
 {
-    return cstr_eq(schema_resource_group(res), gv.group) && cstr_eq(schema_resource_version(res), gv.version);
+    return cstr_eq(schema_resource_group(res), gv.group) &&
+           cstr_eq(schema_resource_version(res), gv.version);
 }
 
 /* ---- the plain form ---- */
@@ -63,17 +66,20 @@ static bool is_in(const struct schema_resource *res, struct schema_group_version
 static void write_resource_list(struct buf *out, struct schema_group_version gv)
 {
     bool first = true;
-    buf_printf(out, "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s%s%s\",\"resources\":[",
+    buf_printf(out,
+               "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s%s%s\","
+               "\"resources\":[",
                gv.group, gv.group[0] ? "/" : "", gv.version);
     for (size_t i = 0; i < schema_resource_count(); i++) {
         const struct schema_resource *res = schema_resource_at(i);
         if (!is_in(res, gv))
             continue;
-        buf_printf(out, "%s{\"name\":\"%s\",\"singularName\":\"%s\",\"namespaced\":%s", first ? "" : ",",
-                   schema_resource_name(res), schema_resource_singular(res),
+        buf_printf(out, "%s{\"name\":\"%s\",\"singularName\":\"%s\",\"namespaced\":%s",
+                   first ? "" : ",", schema_resource_name(res), schema_resource_singular(res),
                    schema_resource_namespaced(res) ? "true" : "false");
         first = false;
-        if (!cstr_eq(schema_resource_kind_group(res), gv.group) || !cstr_eq(schema_resource_kind_version(res), gv.version))
+        if (!cstr_eq(schema_resource_kind_group(res), gv.group) ||
+            !cstr_eq(schema_resource_kind_version(res), gv.version))
             buf_printf(out, ",\"group\":\"%s\",\"version\":\"%s\"", schema_resource_kind_group(res),
                        schema_resource_kind_version(res));
         buf_printf(out, ",\"kind\":\"%s\"", schema_resource_kind(res));
@@ -87,7 +93,8 @@ static void write_resource_list(struct buf *out, struct schema_group_version gv)
 
 static void put_version(struct buf *out, struct schema_group_version gv)
 {
-    buf_printf(out, "{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", gv.group, gv.version, gv.version);
+    buf_printf(out, "{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}", gv.group, gv.version,
+               gv.version);
 }
 
 /* head: with kind and apiVersion. False: no such group. */
@@ -137,7 +144,8 @@ static void write_group_list(struct buf *out)
 static void put_response_kind(struct buf *out, const struct schema_resource *res)
 {
     buf_printf(out, "\"responseKind\":{\"group\":\"%s\",\"version\":\"%s\",\"kind\":\"%s\"}",
-               schema_resource_kind_group(res), schema_resource_kind_version(res), schema_resource_kind(res));
+               schema_resource_kind_group(res), schema_resource_kind_version(res),
+               schema_resource_kind(res));
 }
 
 static void put_resource_v2(struct buf *out, size_t index)
@@ -146,14 +154,16 @@ static void put_resource_v2(struct buf *out, size_t index)
     buf_printf(out, "{\"resource\":\"%s\",", schema_resource_plural(res));
     put_response_kind(out, res);
     buf_printf(out, ",\"scope\":\"%s\",\"singularResource\":\"%s\"",
-               schema_resource_namespaced(res) ? "Namespaced" : "Cluster", schema_resource_singular(res));
+               schema_resource_namespaced(res) ? "Namespaced" : "Cluster",
+               schema_resource_singular(res));
     put_verbs(out, res);
     put_strings(out, "shortNames", schema_resource_short_names(res));
     put_strings(out, "categories", schema_resource_categories(res));
     bool first = true;
     for (size_t i = index + 1; i < schema_resource_count(); i++) {
         const struct schema_resource *sub = schema_resource_at(i);
-        if (!schema_resource_subresource(sub)[0] || !cstr_eq(schema_resource_plural(sub), schema_resource_plural(res)) ||
+        if (!schema_resource_subresource(sub)[0] ||
+            !cstr_eq(schema_resource_plural(sub), schema_resource_plural(res)) ||
             !cstr_eq(schema_resource_group(sub), schema_resource_group(res)) ||
             !cstr_eq(schema_resource_version(sub), schema_resource_version(res)))
             break;
@@ -186,8 +196,10 @@ static void put_version_v2(struct buf *out, struct schema_group_version gv)
 static void write_aggregated(struct buf *out, bool core, struct str version)
 {
     const char *last = NULL;
-    buf_printf(out, "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/" STR_FMT
-                    "\",\"metadata\":{},\"items\":[", STR_ARG(version));
+    buf_printf(out,
+               "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/" STR_FMT
+               "\",\"metadata\":{},\"items\":[",
+               STR_ARG(version));
     for (size_t i = 0; i < schema_group_version_count(); i++) {
         struct schema_group_version gv = schema_group_version_at(i);
         if (!gv.group[0] != core)
@@ -195,8 +207,9 @@ static void write_aggregated(struct buf *out, bool core, struct str version)
         if (cstr_eq(last, gv.group)) {
             buf_putc(out, ',');
         } else {
-            buf_printf(out, "%s{\"metadata\":{\"name\":\"%s\",\"creationTimestamp\":null},\"versions\":[",
-                       last ? "]}," : "", gv.group);
+            buf_printf(
+                out, "%s{\"metadata\":{\"name\":\"%s\",\"creationTimestamp\":null},\"versions\":[",
+                last ? "]}," : "", gv.group);
             last = gv.group;
         }
         put_version_v2(out, gv);
@@ -206,7 +219,8 @@ static void write_aggregated(struct buf *out, bool core, struct str version)
 
 /* ---- answers ---- */
 
-static void reply_with_etag(struct api_request *r, const char *content_type, const char *etag, struct str bytes)
+static void reply_with_etag(struct api_request *r, const char *content_type, const char *etag,
+                            struct str bytes)
 {
     char quoted[SHA256_HEX + 4], digits[24];
     snprintf(quoted, sizeof quoted, "\"%s\"", etag);
@@ -247,15 +261,19 @@ static void reply_root(struct api_request *r, struct buf *out, bool core)
 {
     if (r->accept.form == FORM_DISCOVERY) {
         char type[100];
-        snprintf(type, sizeof type, "application/json;g=apidiscovery.k8s.io;v=" STR_FMT ";as=APIGroupDiscoveryList",
+        snprintf(type, sizeof type,
+                 "application/json;g=apidiscovery.k8s.io;v=" STR_FMT ";as=APIGroupDiscoveryList",
                  STR_ARG(r->accept.version));
         write_aggregated(out, core, r->accept.version);
         reply_hashed(r, type, out);
         return;
     }
     if (core)
-        buf_printf(out, "{\"kind\":\"APIVersions\",\"versions\":[\"v1\"],\"serverAddressByClientCIDRs\":[{\"clientCIDR\":"
-                        "\"0.0.0.0/0\",\"serverAddress\":\"%s:%u\"}]}\n", r->api->node_addr, (unsigned)r->api->port);
+        buf_printf(out,
+                   "{\"kind\":\"APIVersions\",\"versions\":[\"v1\"],\"serverAddressByClientCIDRs\":"
+                   "[{\"clientCIDR\":"
+                   "\"0.0.0.0/0\",\"serverAddress\":\"%s:%u\"}]}\n",
+                   r->api->node_addr, (unsigned)r->api->port);
     else
         write_group_list(out);
     reply_hashed(r, "application/json", out);
@@ -263,10 +281,12 @@ static void reply_root(struct api_request *r, struct buf *out, bool core)
 
 static void reply_version(struct api_request *r, struct buf *out)
 {
-    buf_puts(out, "{\n  \"major\": \"1\",\n  \"minor\": \"35\",\n  \"gitVersion\": \"v1.35.0+keelson\",\n"
-                  "  \"gitCommit\": \"" KEELSON_VERSION "\",\n  \"gitTreeState\": \"clean\",\n"
-                  "  \"buildDate\": \"1970-01-01T00:00:00Z\",\n  \"goVersion\": \"none\",\n"
-                  "  \"compiler\": \"gcc\",\n  \"platform\": \"linux/amd64\"\n}");
+    buf_puts(
+        out,
+        "{\n  \"major\": \"1\",\n  \"minor\": \"35\",\n  \"gitVersion\": \"v1.35.0+keelson\",\n"
+        "  \"gitCommit\": \"" KEELSON_VERSION "\",\n  \"gitTreeState\": \"clean\",\n"
+        "  \"buildDate\": \"1970-01-01T00:00:00Z\",\n  \"goVersion\": \"none\",\n"
+        "  \"compiler\": \"gcc\",\n  \"platform\": \"linux/amd64\"\n}");
     reply_bytes(r, 200, "application/json", buf_str(out));
 }
 
@@ -305,8 +325,9 @@ static void reply_v3_index(struct api_request *r, struct buf *out)
             fail_memory(r);
             return;
         }
-        buf_printf(out, "%s\"%s%s%s%s\":{\"serverRelativeURL\":\"/openapi/v3/%s%s%s%s?hash=%s\"}", i ? "," : "", root,
-                   gv.group, slash, gv.version, root, gv.group, slash, gv.version, hash);
+        buf_printf(out, "%s\"%s%s%s%s\":{\"serverRelativeURL\":\"/openapi/v3/%s%s%s%s?hash=%s\"}",
+                   i ? "," : "", root, gv.group, slash, gv.version, root, gv.group, slash,
+                   gv.version, hash);
     }
     buf_puts(out, "}}\n");
     if (d)
@@ -339,7 +360,10 @@ static void reply_v2(struct api_request *r, struct buf *out)
     if (rc < 0)
         fail_memory(r);
     else
-        reply_hashed(r, protobuf ? "application/com.github.proto-openapi.spec.v2.v1.0+protobuf" : "application/json", out);
+        reply_hashed(r,
+                     protobuf ? "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+                              : "application/json",
+                     out);
 }
 
 /* ---- routes ---- */
@@ -350,10 +374,12 @@ static void reply_paths(struct api_request *r, struct buf *out)
     for (size_t i = 0; i < schema_group_version_count(); i++) {
         struct schema_group_version gv = schema_group_version_at(i);
         if (gv.group[0])
-            buf_printf(out, ",\n    \"/apis/%s\",\n    \"/apis/%s/%s\"", gv.group, gv.group, gv.version);
+            buf_printf(out, ",\n    \"/apis/%s\",\n    \"/apis/%s/%s\"", gv.group, gv.group,
+                       gv.version);
     }
-    buf_puts(out, ",\n    \"/healthz\",\n    \"/livez\",\n    \"/openapi/v2\",\n    \"/openapi/v3\",\n"
-                  "    \"/readyz\",\n    \"/version\"\n  ]\n}");
+    buf_puts(out,
+             ",\n    \"/healthz\",\n    \"/livez\",\n    \"/openapi/v2\",\n    \"/openapi/v3\",\n"
+             "    \"/readyz\",\n    \"/version\"\n  ]\n}");
     reply_bytes(r, 200, "application/json", buf_str(out));
 }
 

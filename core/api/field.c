@@ -21,7 +21,8 @@ static void write_path(struct buf *out, const struct field *f)
     }
 }
 
-static void add(struct field_errors *e, const struct field *f, const char *reason, const char *message)
+static void add(struct field_errors *e, const struct field *f, const char *reason,
+                const char *message)
 {
     struct buf path CLEANUP_BUF;
     buf_init(&path, 4096);
@@ -37,8 +38,8 @@ static void add(struct field_errors *e, const struct field *f, const char *reaso
 }
 
 /* "<prefix>: <value>: <detail>" */
-static void add_valued(struct field_errors *e, const struct field *f, const char *reason, const char *prefix,
-                       const struct json *value, const char *detail)
+static void add_valued(struct field_errors *e, const struct field *f, const char *reason,
+                       const char *prefix, const struct json *value, const char *detail)
 {
     struct buf text CLEANUP_BUF;
     buf_init(&text, 4096);
@@ -49,7 +50,8 @@ static void add_valued(struct field_errors *e, const struct field *f, const char
     }
     bool more = detail && detail[0];
     add(e, f, reason,
-        arena_printf(e->arena, "%s: %s%s%s", prefix, buf_cstr(&text), more ? ": " : "", more ? detail : ""));
+        arena_printf(e->arena, "%s: %s%s%s", prefix, buf_cstr(&text), more ? ": " : "",
+                     more ? detail : ""));
 }
 
 static struct json string_node(struct str s)
@@ -64,18 +66,21 @@ void field_required(struct field_errors *e, const struct field *f, const char *d
         more ? arena_printf(e->arena, "Required value: %s", detail) : "Required value");
 }
 
-void field_invalid(struct field_errors *e, const struct field *f, const struct json *value, const char *detail)
+void field_invalid(struct field_errors *e, const struct field *f, const struct json *value,
+                   const char *detail)
 {
     add_valued(e, f, "FieldValueInvalid", "Invalid value", value, detail);
 }
 
-void field_invalid_str(struct field_errors *e, const struct field *f, struct str value, const char *detail)
+void field_invalid_str(struct field_errors *e, const struct field *f, struct str value,
+                       const char *detail)
 {
     struct json j = string_node(value);
     add_valued(e, f, "FieldValueInvalid", "Invalid value", &j, detail);
 }
 
-void field_invalid_int(struct field_errors *e, const struct field *f, int64_t value, const char *detail)
+void field_invalid_int(struct field_errors *e, const struct field *f, int64_t value,
+                       const char *detail)
 {
     struct json j = {.type = JSON_INT, .i64 = value};
     add_valued(e, f, "FieldValueInvalid", "Invalid value", &j, detail);
@@ -104,7 +109,8 @@ void field_too_long(struct field_errors *e, const struct field *f, size_t most_b
         arena_printf(e->arena, "Too long: may not be more than %zu bytes", most_bytes));
 }
 
-void field_unsupported(struct field_errors *e, const struct field *f, struct str value, const char *const *allowed)
+void field_unsupported(struct field_errors *e, const struct field *f, struct str value,
+                       const char *const *allowed)
 {
     struct buf text CLEANUP_BUF;
     struct json j = string_node(value);
@@ -137,7 +143,8 @@ void field_check_enum(struct field_errors *e, const struct field *f, const struc
     field_unsupported(e, f, s, allowed);
 }
 
-void field_check_not_negative(struct field_errors *e, const struct field *f, const struct json *value)
+void field_check_not_negative(struct field_errors *e, const struct field *f,
+                              const struct json *value)
 {
     if (json_is(value, JSON_INT) && value->i64 < 0)
         field_invalid(e, f, value, "must be greater than or equal to 0");
@@ -164,15 +171,18 @@ static void check_expression(struct field_errors *e, const struct field *f, cons
     uint32_t values = json_count(json_get(x, "values"));
     bool set = str_is(op, "In") || str_is(op, "NotIn");
     if (set && !values)
-        field_required(e, FIELD(f, "values"), "must be specified when `operator` is 'In' or 'NotIn'");
+        field_required(e, FIELD(f, "values"),
+                       "must be specified when `operator` is 'In' or 'NotIn'");
     else if ((str_is(op, "Exists") || str_is(op, "DoesNotExist")) && values)
-        field_forbidden(e, FIELD(f, "values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+        field_forbidden(e, FIELD(f, "values"),
+                        "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
     else if (!set && !str_is(op, "Exists") && !str_is(op, "DoesNotExist"))
         field_invalid_str(e, FIELD(f, "operator"), op, "not a valid selector operator");
     field_check_name(e, FIELD(f, "key"), json_str(json_get(x, "key")), names_qualified);
 }
 
-void field_check_label_selector(struct field_errors *e, const struct field *f, const struct json *selector)
+void field_check_label_selector(struct field_errors *e, const struct field *f,
+                                const struct json *selector)
 {
     int64_t i = 0;
     field_check_labels(e, FIELD(f, "matchLabels"), json_get(selector, "matchLabels"));
@@ -180,7 +190,8 @@ void field_check_label_selector(struct field_errors *e, const struct field *f, c
         check_expression(e, FIELD_AT(FIELD(f, "matchExpressions"), i++), x);
 }
 
-void field_check_int_or_percent(struct field_errors *e, const struct field *f, const struct json *value)
+void field_check_int_or_percent(struct field_errors *e, const struct field *f,
+                                const struct json *value)
 {
     if (json_is(value, JSON_INT)) {
         field_check_not_negative(e, f, value);
@@ -191,5 +202,7 @@ void field_check_int_or_percent(struct field_errors *e, const struct field *f, c
     struct str s = value->string;
     uint64_t percent;
     if (s.n < 2 || s.p[s.n - 1] != '%' || str_to_u64(str_make(s.p, s.n - 1), &percent) < 0)
-        field_invalid(e, f, value, "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
+        field_invalid(e, f, value,
+                      "a valid percent string must be a numeric string followed by an ending '%' "
+                      "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
 }

@@ -1,4 +1,5 @@
-/* /healthz, /livez, /readyz: one line, or with ?verbose one a check; each check also by its name. */
+/* /healthz, /livez, /readyz: one line, or with ?verbose one a check; each check also by its name.
+ */
 #include <stdio.h>
 
 #include "api/api_int.h"
@@ -15,7 +16,8 @@ static bool always(const struct api *api)
     return true;
 }
 
-/* A store that failed closes its role, so being asked at all says that it has not; a full disk shows. */
+/* A store that failed closes its role, so being asked at all says that it has not; a full disk
+ * shows. */
 static bool store_good(const struct api *api)
 {
     return store_revision(api->store) > 0;
@@ -53,7 +55,8 @@ void health_handle(struct api_request *r)
         bool ok = c->good(r->api);
         found = true;
         good = good && ok;
-        buf_printf(&out, "[%c]%s %s\n", ok ? '+' : '-', c->name, ok ? "ok" : "failed: reason withheld");
+        buf_printf(&out, "[%c]%s %s\n", ok ? '+' : '-', c->name,
+                   ok ? "ok" : "failed: reason withheld");
     }
     if (!found) {
         fail_no_route(r);
@@ -61,5 +64,6 @@ void health_handle(struct api_request *r)
     }
     buf_printf(&out, STR_FMT " check %s\n", STR_ARG(what), good ? "passed" : "failed");
     bool verbose = url_param(&r->url, "verbose").p != NULL;
-    reply_bytes(r, good ? 200 : 500, "text/plain; charset=utf-8", good && !verbose ? STR("ok") : buf_str(&out));
+    reply_bytes(r, good ? 200 : 500, "text/plain; charset=utf-8",
+                good && !verbose ? STR("ok") : buf_str(&out));
 }

@@ -41,7 +41,8 @@ struct list_state {
 void snapshots_expire(struct api *api, bool all)
 {
     struct kept_snapshot *k, *next;
-    LIST_EACH_SAFE(k, next, &api->snapshots, link) {
+    LIST_EACH_SAFE(k, next, &api->snapshots, link)
+    {
         if (!all && k->until_ms > loop_now_ms(api->loop))
             continue;
         list_remove(&k->link);
@@ -55,8 +56,8 @@ static struct kept_snapshot *find_kept(struct api *api, int64_t revision)
 {
     struct kept_snapshot *k;
     LIST_EACH(k, &api->snapshots, link)
-        if (store_snapshot_revision(k->snap) == revision)
-            return k;
+    if (store_snapshot_revision(k->snap) == revision)
+        return k;
     return NULL;
 }
 
@@ -100,12 +101,14 @@ static const char *token_make(struct api_request *r, int64_t revision, struct st
     return token;
 }
 
-static int token_read(struct api_request *r, struct str token, int64_t *ret_revision, struct str *ret_start)
+static int token_read(struct api_request *r, struct str token, int64_t *ret_revision,
+                      struct str *ret_start)
 {
     size_t n;
     struct json *j;
     char *text = token.n < TOKEN_BYTES ? arena_alloc(&r->arena, token.n / 4 * 3 + 3) : NULL;
-    if (!text || base64url_decode(text, &n, token) < 0 || json_parse(&r->arena, str_make(text, n), NULL, &j, NULL) < 0 ||
+    if (!text || base64url_decode(text, &n, token) < 0 ||
+        json_parse(&r->arena, str_make(text, n), NULL, &j, NULL) < 0 ||
         !json_path_str(j, "start").n || str_find_byte(json_path_str(j, "start"), 0) >= 0)
         return fail_bad_request(r, "continue key is not valid");
     *ret_revision = json_path_i64(j, "rv", 0);
@@ -117,11 +120,14 @@ static int token_read(struct api_request *r, struct str token, int64_t *ret_revi
 
 static int fail_expired(struct api_request *r, struct str start)
 {
-    static const char text[] =
-        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
-        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
-        "modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+    static const char text[] = "The provided continue parameter is too old to display a consistent "
+                               "list result. You can start a new list "
+                               "without the continue parameter, or use the continue token in this "
+                               "response to retrieve the remainder of the "
+                               "results. Continuing with the provided token results in an "
+                               "inconsistent list - objects that were created, "
+                               "modified, or deleted between the time the first chunk was returned "
+                               "and now may show up in the list.";
     struct json *s = status_object(&r->arena, 410, "Expired", text);
     const char *token = token_make(r, -1, start);
     if (!s || !token)
@@ -139,8 +145,8 @@ static int fail_future(struct api_request *r, int64_t wanted)
     json_set_cstr(&r->arena, cause, "message", "Too large resource version");
     json_append(&r->arena, json_array_at(&r->arena, d, "causes"), cause);
     json_set_i64(&r->arena, d, "retryAfterSeconds", 1);
-    return fail_status(r, 504, "Timeout", d, "Too large resource version: %lld, current: %lld", (long long)wanted,
-                       (long long)store_revision(r->api->store));
+    return fail_status(r, 504, "Timeout", d, "Too large resource version: %lld, current: %lld",
+                       (long long)wanted, (long long)store_revision(r->api->store));
 }
 
 static int take_snapshot(struct api_request *r, int64_t revision, struct store_snapshot **ret)
@@ -157,20 +163,25 @@ static int take_snapshot(struct api_request *r, int64_t revision, struct store_s
 
 static int parse_revision(struct api_request *r, struct str continued, int64_t *ret_exact)
 {
-    struct str text = url_param(&r->url, "resourceVersion"), match = url_param(&r->url, "resourceVersionMatch");
+    struct str text = url_param(&r->url, "resourceVersion"),
+               match = url_param(&r->url, "resourceVersionMatch");
     int64_t revision = 0;
     if (match.n && !text.n)
-        return fail_status(r, 422, "Invalid", NULL,
-                           "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
-                           "resourceVersionMatch is forbidden unless resourceVersion is provided");
+        return fail_status(
+            r, 422, "Invalid", NULL,
+            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
+            "resourceVersionMatch is forbidden unless resourceVersion is provided");
     if (match.n && !str_is(match, "Exact") && !str_is(match, "NotOlderThan"))
         return fail_status(r, 422, "Invalid", NULL,
-                           "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Unsupported value: \"" STR_FMT
-                           "\": supported values: \"Exact\", \"NotOlderThan\", \"\"", STR_ARG(match));
+                           "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: "
+                           "Unsupported value: \"" STR_FMT
+                           "\": supported values: \"Exact\", \"NotOlderThan\", \"\"",
+                           STR_ARG(match));
     if (text.n && (str_to_i64(text, &revision) < 0 || revision < 0))
         return fail_bad_request(r, "invalid resource version \"" STR_FMT "\"", STR_ARG(text));
     if (continued.n && revision > 0)
-        return fail_bad_request(r, "specifying resource version is not allowed when using continue");
+        return fail_bad_request(r,
+                                "specifying resource version is not allowed when using continue");
     if (revision > store_revision(r->api->store))
         return fail_future(r, revision);
     *ret_exact = str_is(match, "Exact") ? revision : 0;
@@ -187,7 +198,8 @@ static int open_snapshot(struct api_request *r, struct list_state *l)
     if (continued.n) {
         if ((rc = token_read(r, continued, &revision, &start)) != 0)
             return rc;
-        const char *from = arena_printf(&r->arena, STR_FMT STR_FMT, STR_ARG(l->prefix), STR_ARG(start));
+        const char *from =
+            arena_printf(&r->arena, STR_FMT STR_FMT, STR_ARG(l->prefix), STR_ARG(start));
         l->from = str_of(from);
         exact = revision;
     }
@@ -195,7 +207,8 @@ static int open_snapshot(struct api_request *r, struct list_state *l)
     if (rc == -E_EXPIRED && continued.n)
         return fail_expired(r, start);
     if (rc == -E_EXPIRED)
-        return fail_status(r, 410, "Expired", NULL, "The resourceVersion for the provided list is too old.");
+        return fail_status(r, 410, "Expired", NULL,
+                           "The resourceVersion for the provided list is too old.");
     return rc < 0 || !l->from.p ? fail_memory(r) : 0;
 }
 
@@ -263,9 +276,11 @@ static void finish_shaped(struct api_request *r, struct list_state *l)
 {
     struct json *tree;
     struct json_options options = {.max_nodes = 16 * LIMIT_JSON_NODES};
-    int rc = l->out.failed ? -E_NOMEM : json_parse(&r->work, buf_str(&l->out), &options, &tree, NULL);
+    int rc =
+        l->out.failed ? -E_NOMEM : json_parse(&r->work, buf_str(&l->out), &options, &tree, NULL);
     if (rc < 0)
-        fail_status(r, 413, "RequestEntityTooLarge", NULL, "the list is too large for this form: use a limit");
+        fail_status(r, 413, "RequestEntityTooLarge", NULL,
+                    "the list is too large for this form: use a limit");
     else
         reply_tree(r, 200, tree);
 }
@@ -339,7 +354,8 @@ static int begin(struct api_request *r, struct list_state *l)
         struct str end = arena_str(&r->arena, l->resume);
         if (!end.p)
             return fail_memory(r);
-        next = token_make(r, store_snapshot_revision(l->snap), str_make(end.p + l->prefix.n, end.n - l->prefix.n));
+        next = token_make(r, store_snapshot_revision(l->snap),
+                          str_make(end.p + l->prefix.n, end.n - l->prefix.n));
         if (!next)
             return fail_memory(r);
         if (!l->any)
@@ -347,7 +363,8 @@ static int begin(struct api_request *r, struct list_state *l)
         l->to = end;
         keep_snapshot(r->api, l->snap);
     }
-    if (form_list_head(r, &l->out, r->resource, store_snapshot_revision(l->snap), next, remaining) < 0)
+    if (form_list_head(r, &l->out, r->resource, store_snapshot_revision(l->snap), next, remaining) <
+        0)
         return fail_memory(r);
     return l->shaped || reply_head(r, 200, reply_content_type(r), -1) ? 0 : -E_CLOSED;
 }
@@ -368,7 +385,8 @@ void rest_list(struct api_request *r)
     if (selection_parse(r, &l->selection) != 0)
         return;
     if (limit.n && (str_to_i64(limit, &l->limit) < 0 || l->limit < 0)) {
-        fail_bad_request(r, "limit: Invalid value: \"" STR_FMT "\": must be a non-negative integer", STR_ARG(limit));
+        fail_bad_request(r, "limit: Invalid value: \"" STR_FMT "\": must be a non-negative integer",
+                         STR_ARG(limit));
         return;
     }
     l->any = selection_any(&l->selection);

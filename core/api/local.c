@@ -25,7 +25,7 @@ struct client_call {
     struct loop_task task;
     struct loop_timer timer;
     struct buf queue;
-    int status;      /* 0: no head yet */
+    int status; /* 0: no head yet */
     bool head_told, ended, telling, dead;
     int rc;
     const char *message;
@@ -106,7 +106,8 @@ static void tell(void *ctx)
             c->handlers.head(c->ctx, c->status);
     }
     if (!c->dead && buf_len(&c->queue)) {
-        /* Handed out whole: the handler may start other calls, and this one may get more meanwhile. */
+        /* Handed out whole: the handler may start other calls, and this one may get more meanwhile.
+         */
         struct buf bytes = c->queue;
         buf_init(&c->queue, QUEUE_BYTES);
         if (c->handlers.data)
@@ -142,20 +143,21 @@ static void on_timeout(void *ctx)
 
 /* ---- the transport ---- */
 
-static int local_send(void *self, const struct client_request *r, const struct client_handlers *h, void *ctx,
-                      struct client_call **ret_call)
+static int local_send(void *self, const struct client_request *r, const struct client_handlers *h,
+                      void *ctx, struct client_call **ret_call)
 {
     struct local *l = self;
     struct client_call *c = mem_zalloc(sizeof *c);
     struct api_header headers[2] = {
         {STR("accept"), str_of(r->accept ? r->accept : "application/json")},
         {STR("content-type"), str_of(r->content_type ? r->content_type : "application/json")}};
-    struct api_call call = {.method = r->method,
-                            .target = str_of(r->path),
-                            .headers = headers,
-                            .header_count = 2,
-                            .peer = {.local_user = l->user, .cert_groups = l->groups, .address = "local"},
-                            .body = r->body};
+    struct api_call call = {
+        .method = r->method,
+        .target = str_of(r->path),
+        .headers = headers,
+        .header_count = 2,
+        .peer = {.local_user = l->user, .cert_groups = l->groups, .address = "local"},
+        .body = r->body};
     if (!c)
         return -E_NOMEM;
     c->local = l;
@@ -198,13 +200,14 @@ static void local_close(void *self)
     struct local *l = self;
     struct client_call *c, *next;
     LIST_EACH_SAFE(c, next, &l->calls, link)
-        local_cancel(l, c);
+    local_cancel(l, c);
     mem_free(l);
 }
 
 static const struct client_transport_ops transport_ops = {local_send, local_cancel, local_close};
 
-int api_local_client(struct api *api, const char *user, const char *const *groups, struct client *ret_client)
+int api_local_client(struct api *api, const char *user, const char *const *groups,
+                     struct client *ret_client)
 {
     struct local *l = mem_zalloc(sizeof *l);
     if (!l)

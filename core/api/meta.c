@@ -19,8 +19,9 @@ const char *write_random_suffix(struct write *w)
 
 void meta_prepare_create(struct write *w)
 {
-    static const char *const dropped[] = {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink",
-                                          "resourceVersion",   "managedFields",              "generation"};
+    static const char *const dropped[] = {"deletionTimestamp", "deletionGracePeriodSeconds",
+                                          "selfLink",          "resourceVersion",
+                                          "managedFields",     "generation"};
     struct json *meta = json_object_at(w->a, w->object, "metadata");
     char uid[37];
     for (size_t i = 0; i < sizeof dropped / sizeof dropped[0]; i++)
@@ -57,14 +58,21 @@ static void keep_old(struct write *w, struct json *meta, const struct json *old,
 
 int meta_prepare_update(struct write *w)
 {
-    static const char *const kept[] = {"name",       "namespace", "uid", "creationTimestamp", "deletionTimestamp",
-                                       "deletionGracePeriodSeconds", "generation"};
+    static const char *const kept[] = {"name",
+                                       "namespace",
+                                       "uid",
+                                       "creationTimestamp",
+                                       "deletionTimestamp",
+                                       "deletionGracePeriodSeconds",
+                                       "generation"};
     struct json *meta = json_object_at(w->a, w->object, "metadata");
     const struct json *old = json_get(w->old, "metadata");
     struct str uid = json_path_str(meta, "uid"), was = json_path_str(old, "uid");
     if (uid.n && !str_eq(uid, was)) {
-        const char *why = arena_printf(w->a, "Precondition failed: UID in precondition: " STR_FMT
-                                             ", UID in object meta: " STR_FMT, STR_ARG(uid), STR_ARG(was));
+        const char *why = arena_printf(w->a,
+                                       "Precondition failed: UID in precondition: " STR_FMT
+                                       ", UID in object meta: " STR_FMT,
+                                       STR_ARG(uid), STR_ARG(was));
         return fail_conflict(w->r, w->resource, w->name, why ? why : "");
     }
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
@@ -74,7 +82,8 @@ int meta_prepare_update(struct write *w)
     return w->a->failed ? fail_memory(w->r) : 0;
 }
 
-static void validate_annotations(struct field_errors *e, const struct field *f, const struct json *annotations)
+static void validate_annotations(struct field_errors *e, const struct field *f,
+                                 const struct json *annotations)
 {
     size_t bytes = 0;
     for (const struct json *m = json_first(annotations); m; m = m->next) {
@@ -91,21 +100,26 @@ static void validate_annotations(struct field_errors *e, const struct field *f, 
         field_too_long(e, f, ANNOTATIONS_BYTES);
 }
 
-static void validate_owners(struct field_errors *e, const struct field *f, const struct json *owners)
+static void validate_owners(struct field_errors *e, const struct field *f,
+                            const struct json *owners)
 {
     static const char *const needed[] = {"apiVersion", "kind", "name", "uid"};
     int64_t i = 0, controllers = 0;
     for (const struct json *o = json_first(owners); o; o = o->next, i++) {
         for (size_t k = 0; k < 4; k++)
             if (!json_str(json_get(o, needed[k])).n)
-                field_invalid_str(e, FIELD(FIELD_AT(f, i), needed[k]), STR(""), "must not be empty");
+                field_invalid_str(e, FIELD(FIELD_AT(f, i), needed[k]), STR(""),
+                                  "must not be empty");
         controllers += json_path_bool(o, "controller", false);
     }
     if (controllers > 1)
-        field_invalid(e, f, owners, "Only one reference can have Controller set to true. Found \"true\" in references");
+        field_invalid(
+            e, f, owners,
+            "Only one reference can have Controller set to true. Found \"true\" in references");
 }
 
-static void validate_finalizers(struct field_errors *e, const struct field *f, const struct json *finalizers)
+static void validate_finalizers(struct field_errors *e, const struct field *f,
+                                const struct json *finalizers)
 {
     for (const struct json *m = json_first(finalizers); m; m = m->next)
         field_check_name(e, f, json_str(m), names_qualified);
@@ -113,7 +127,8 @@ static void validate_finalizers(struct field_errors *e, const struct field *f, c
 
 static void validate_name(struct write *w, const struct field *meta)
 {
-    const char *(*rule)(struct str) = w->kind->name_rule ? w->kind->name_rule : names_dns1123_subdomain;
+    const char *(*rule)(struct str) =
+        w->kind->name_rule ? w->kind->name_rule : names_dns1123_subdomain;
     struct str base = json_path_str(w->object, "metadata.generateName");
     if (base.n && w->generated_name) {
         /* A trailing dash becomes part of a longer name. */
@@ -156,9 +171,12 @@ void meta_validate_update(struct write *w)
         return;
     for (const struct json *m = json_first(now); m; m = m->next)
         if (!holds(before, json_str(m))) {
-            const char *text = arena_printf(
-                w->a, "no new finalizers can be added if the object is being deleted, found new finalizers []string{\"" STR_FMT "\"}",
-                STR_ARG(json_str(m)));
-            field_forbidden(&w->errors, FIELD(FIELD(NULL, "metadata"), "finalizers"), text ? text : "");
+            const char *text =
+                arena_printf(w->a,
+                             "no new finalizers can be added if the object is being deleted, found "
+                             "new finalizers []string{\"" STR_FMT "\"}",
+                             STR_ARG(json_str(m)));
+            field_forbidden(&w->errors, FIELD(FIELD(NULL, "metadata"), "finalizers"),
+                            text ? text : "");
         }
 }

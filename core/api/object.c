@@ -1,7 +1,7 @@
 /* The stored form of objects and what is kept decoded beside it. See api_int.h. */
+#include "api/api_int.h"
 #include "base/assert.h"
 #include "codec/time.h"
-#include "api/api_int.h"
 
 const char *storage_group(const char *group, const char *resource)
 {
@@ -10,14 +10,17 @@ const char *storage_group(const char *group, const char *resource)
     return group;
 }
 
-struct str object_key_of(struct arena *a, const char *group, const char *resource, struct str ns, struct str name)
+struct str object_key_of(struct arena *a, const char *group, const char *resource, struct str ns,
+                         struct str name)
 {
-    const char *key = arena_printf(a, "/%s/%s/" STR_FMT "%s" STR_FMT, storage_group(group, resource), resource,
-                                   STR_ARG(ns), ns.n ? "/" : "", STR_ARG(name));
+    const char *key =
+        arena_printf(a, "/%s/%s/" STR_FMT "%s" STR_FMT, storage_group(group, resource), resource,
+                     STR_ARG(ns), ns.n ? "/" : "", STR_ARG(name));
     return key ? str_of(key) : (struct str){NULL, 0};
 }
 
-struct str object_key(struct arena *a, const struct schema_resource *res, struct str ns, struct str name)
+struct str object_key(struct arena *a, const struct schema_resource *res, struct str ns,
+                      struct str name)
 {
     return object_key_of(a, schema_resource_group(res), schema_resource_plural(res), ns, name);
 }
@@ -37,8 +40,8 @@ void object_key_split(struct str key, bool namespaced, struct str *ret_ns, struc
     *ret_ns = str_make(key.p + at, end - at);
 }
 
-int object_decode(struct arena *a, const struct schema_resource *res, struct str stored, int64_t revision,
-                  struct json **ret)
+int object_decode(struct arena *a, const struct schema_resource *res, struct str stored,
+                  int64_t revision, struct json **ret)
 {
     struct json *o;
     const char *group = schema_resource_group(res);
@@ -49,8 +52,8 @@ int object_decode(struct arena *a, const struct schema_resource *res, struct str
     const char *version = group[0] ? arena_printf(a, "%s/%s", group, schema_resource_version(res))
                                    : schema_resource_version(res);
     /* The kind of the main resource: a scale subresource decodes what it scales. */
-    const struct schema_resource *main_res =
-        schema_resource_find(str_of(group), str_of(schema_resource_version(res)), str_of(schema_resource_plural(res)));
+    const struct schema_resource *main_res = schema_resource_find(
+        str_of(group), str_of(schema_resource_version(res)), str_of(schema_resource_plural(res)));
     json_set_cstr(a, whole, "kind", schema_resource_kind(main_res ? main_res : res));
     json_set_cstr(a, whole, "apiVersion", version ? version : "");
     if (a->failed)
@@ -72,7 +75,8 @@ int object_decode(struct arena *a, const struct schema_resource *res, struct str
     return a->failed ? -E_NOMEM : 0;
 }
 
-int object_encode(struct arena *a, const struct schema_resource *res, struct json *object, struct buf *out)
+int object_encode(struct arena *a, const struct schema_resource *res, struct json *object,
+                  struct buf *out)
 {
     int rc = convert_to_stored(a, res, object);
     if (rc < 0)
@@ -100,8 +104,8 @@ int object_encode(struct arena *a, const struct schema_resource *res, struct jso
     return 0;
 }
 
-struct json *object_load(struct api *api, struct arena *a, const char *group, const char *resource, struct str ns,
-                         struct str name, struct store_value **ret_value)
+struct json *object_load(struct api *api, struct arena *a, const char *group, const char *resource,
+                         struct str ns, struct str name, struct store_value **ret_value)
 {
     struct str key = object_key_of(a, group, resource, ns, name);
     struct store_value *v = key.p ? store_get(api->store, key) : NULL;
@@ -115,7 +119,7 @@ struct json *object_load(struct api *api, struct arena *a, const char *group, co
 
 /* ---- companions ---- */
 
-void companion_free(void *c)
+void api_attached_free(void *c)
 {
     mem_free(c);
 }

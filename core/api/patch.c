@@ -17,19 +17,21 @@ static int find_kind(struct api_request *r, enum patch_kind *ret)
     else if (str_is(type, "application/strategic-merge-patch+json"))
         *ret = PATCH_STRATEGIC;
     else if (str_starts(type, STR("application/apply-patch")))
-        return fail_status(r, 415, "UnsupportedMediaType", NULL,
-                           "server-side apply is not served here: use client-side apply (kubectl apply without "
-                           "--server-side)");
+        return fail_status(
+            r, 415, "UnsupportedMediaType", NULL,
+            "server-side apply is not served here: use client-side apply (kubectl apply without "
+            "--server-side)");
     else
-        return fail_status(r, 415, "UnsupportedMediaType", NULL,
-                           "the body of the request was in an unknown format - accepted media types include: "
-                           "application/json-patch+json, application/merge-patch+json, "
-                           "application/strategic-merge-patch+json");
+        return fail_status(
+            r, 415, "UnsupportedMediaType", NULL,
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json-patch+json, application/merge-patch+json, "
+            "application/strategic-merge-patch+json");
     return 0;
 }
 
-static int apply(struct api_request *r, struct arena *a, const struct schema_resource *res, enum patch_kind kind,
-                 struct json *object, struct json *patch, struct json **ret)
+static int apply(struct api_request *r, struct arena *a, const struct schema_resource *res,
+                 enum patch_kind kind, struct json *object, struct json *patch, struct json **ret)
 {
     struct err err = {0};
     int rc;
@@ -45,14 +47,15 @@ static int apply(struct api_request *r, struct arena *a, const struct schema_res
         return fail_memory(r);
     if (rc == -E_INVALID)
         return fail_status(r, 422, "Invalid", NULL,
-                           "the server rejected our request due to an error in our request: %s", err.text);
+                           "the server rejected our request due to an error in our request: %s",
+                           err.text);
     if (rc < 0)
         return fail_bad_request(r, "%s", err.text);
     return 0;
 }
 
-int patch_apply(struct api_request *r, struct arena *a, const struct schema_resource *res, const struct json *current,
-                struct json **ret)
+int patch_apply(struct api_request *r, struct arena *a, const struct schema_resource *res,
+                const struct json *current, struct json **ret)
 {
     struct schema_problems problems = {NULL, NULL, 0};
     enum schema_validation mode = body_validation(r);
@@ -77,7 +80,8 @@ int patch_apply(struct api_request *r, struct arena *a, const struct schema_reso
     if (rc == -E_NOMEM)
         return fail_memory(r);
     if (rc < 0)
-        return fail_status(r, 422, "Invalid", NULL, " \"\" is invalid: patch: Invalid value: \"%.*s\": %s",
+        return fail_status(r, 422, "Invalid", NULL,
+                           " \"\" is invalid: patch: Invalid value: \"%.*s\": %s",
                            (int)(r->body.n < 1000 ? r->body.n : 1000), r->body.p, err.text);
     for (const struct schema_problem *p = problems.first; p && mode == SCHEMA_WARN; p = p->next)
         request_warn(r, "%s", p->text);

@@ -17,7 +17,8 @@ static bool parse_form(struct accept *to, struct str as)
         return true;
     if (str_is(to->group, "meta.k8s.io") && (v1 || str_is(to->version, "v1beta1"))) {
         to->form = str_is(as, "Table") ? FORM_TABLE : FORM_PARTIAL;
-        return str_is(as, "Table") || str_is(as, "PartialObjectMetadata") || str_is(as, "PartialObjectMetadataList");
+        return str_is(as, "Table") || str_is(as, "PartialObjectMetadata") ||
+               str_is(as, "PartialObjectMetadataList");
     }
     to->form = FORM_DISCOVERY;
     return str_is(to->group, "apidiscovery.k8s.io") && str_is(as, "APIGroupDiscoveryList") &&
@@ -33,7 +34,8 @@ static bool parse_one(struct str entry, struct accept *ret)
     part = str_trim(part);
     if (str_eq_nocase(part, STR("application/yaml")))
         to.media = MEDIA_YAML;
-    else if (!str_eq_nocase(part, STR("application/json")) && !str_is(part, "*/*") && !str_is(part, "application/*"))
+    else if (!str_eq_nocase(part, STR("application/json")) && !str_is(part, "*/*") &&
+             !str_is(part, "application/*"))
         return false;
     while (str_split(&entry, ';', &part)) {
         part = str_trim(part);
@@ -83,8 +85,9 @@ const char *form_name(const struct api_request *r)
 {
     static const char *const names[] = {"object", "table", "partial", "discovery"};
     struct str include = url_param(&r->url, "includeObject");
-    const char *name = arena_printf((struct arena *)&r->arena, "%s/" STR_FMT "/" STR_FMT, names[r->accept.form],
-                                    STR_ARG(r->accept.version), STR_ARG(include.p ? include : STR("")));
+    const char *name =
+        arena_printf((struct arena *)&r->arena, "%s/" STR_FMT "/" STR_FMT, names[r->accept.form],
+                     STR_ARG(r->accept.version), STR_ARG(include.p ? include : STR("")));
     return name ? name : "";
 }
 
@@ -163,9 +166,9 @@ static void put_group_version(struct buf *out, const struct schema_resource *res
 
 static const struct schema_resource *main_of(const struct schema_resource *res)
 {
-    const struct schema_resource *m =
-        schema_resource_find(str_of(schema_resource_group(res)), str_of(schema_resource_version(res)),
-                             str_of(schema_resource_plural(res)));
+    const struct schema_resource *m = schema_resource_find(str_of(schema_resource_group(res)),
+                                                           str_of(schema_resource_version(res)),
+                                                           str_of(schema_resource_plural(res)));
     return m ? m : res;
 }
 
@@ -203,8 +206,8 @@ static void put_spliced(struct buf *out, struct str stored, size_t end, int64_t 
     buf_append(out, stored.p + OBJECT_PREFIX_SIZE, end - OBJECT_PREFIX_SIZE);
 }
 
-static struct json *tree_of(struct api_request *r, struct arena *a, const struct schema_resource *res,
-                            struct str stored, int64_t revision)
+static struct json *tree_of(struct api_request *r, struct arena *a,
+                            const struct schema_resource *res, struct str stored, int64_t revision)
 {
     struct json *o = NULL;
     if (object_decode(a, res, stored, revision, &o) < 0)
@@ -227,8 +230,8 @@ static struct printers_options table_options(struct api_request *r)
                                                                             : PRINTERS_METADATA};
 }
 
-static int write_parsed(struct api_request *r, struct buf *out, const struct schema_resource *res, struct str stored,
-                        int64_t revision, bool media)
+static int write_parsed(struct api_request *r, struct buf *out, const struct schema_resource *res,
+                        struct str stored, int64_t revision, bool media)
 {
     struct arena a CLEANUP_ARENA;
     arena_init(&a, LIMIT_REQUEST_ARENA);
@@ -246,8 +249,8 @@ static int write_parsed(struct api_request *r, struct buf *out, const struct sch
     return out->failed ? -E_NOMEM : 0;
 }
 
-int form_write(struct api_request *r, struct buf *out, const struct schema_resource *res, struct str stored,
-               int64_t revision, bool item)
+int form_write(struct api_request *r, struct buf *out, const struct schema_resource *res,
+               struct str stored, int64_t revision, bool item)
 {
     if (r->accept.form == FORM_TABLE || object_converted(res))
         return write_parsed(r, out, res, stored, revision, false);
@@ -258,7 +261,8 @@ int form_write(struct api_request *r, struct buf *out, const struct schema_resou
     } else {
         buf_putc(out, '{');
         if (!item) {
-            buf_printf(out, "\"kind\":\"%s\",\"apiVersion\":\"", schema_resource_kind(main_of(res)));
+            buf_printf(out, "\"kind\":\"%s\",\"apiVersion\":\"",
+                       schema_resource_kind(main_of(res)));
             put_group_version(out, res);
             buf_puts(out, "\",");
         }
@@ -267,8 +271,8 @@ int form_write(struct api_request *r, struct buf *out, const struct schema_resou
     return out->failed ? -E_NOMEM : 0;
 }
 
-void reply_stored(struct api_request *r, int status, const struct schema_resource *res, struct str stored,
-                  int64_t revision)
+void reply_stored(struct api_request *r, int status, const struct schema_resource *res,
+                  struct str stored, int64_t revision)
 {
     struct buf out CLEANUP_BUF;
     buf_init(&out, LIMIT_REQUEST_ARENA);
@@ -297,8 +301,8 @@ static void put_list_meta(struct buf *out, int64_t revision, const char *next, i
     buf_puts(out, "},");
 }
 
-int form_list_head(struct api_request *r, struct buf *out, const struct schema_resource *res, int64_t revision,
-                   const char *next, int64_t remaining)
+int form_list_head(struct api_request *r, struct buf *out, const struct schema_resource *res,
+                   int64_t revision, const char *next, int64_t remaining)
 {
     if (r->accept.form == FORM_OBJECT) {
         buf_printf(out, "{\"kind\":\"%s\",\"apiVersion\":\"", schema_resource_list_kind(res));
@@ -306,7 +310,8 @@ int form_list_head(struct api_request *r, struct buf *out, const struct schema_r
         buf_puts(out, "\",");
     } else {
         buf_printf(out, "{\"kind\":\"%s\",\"apiVersion\":\"meta.k8s.io/" STR_FMT "\",",
-                   r->accept.form == FORM_TABLE ? "Table" : "PartialObjectMetadataList", STR_ARG(r->accept.version));
+                   r->accept.form == FORM_TABLE ? "Table" : "PartialObjectMetadataList",
+                   STR_ARG(r->accept.version));
     }
     put_list_meta(out, revision, next, remaining);
     if (r->accept.form == FORM_TABLE) {
@@ -324,7 +329,8 @@ int form_list_head(struct api_request *r, struct buf *out, const struct schema_r
     return out->failed ? -E_NOMEM : 0;
 }
 
-int form_list_item(struct api_request *r, struct buf *out, const struct schema_resource *res, struct store_value *v)
+int form_list_item(struct api_request *r, struct buf *out, const struct schema_resource *res,
+                   struct store_value *v)
 {
     if (r->accept.form != FORM_TABLE)
         return form_write(r, out, res, store_value_bytes(v), v->mod_revision, true);

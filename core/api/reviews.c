@@ -1,4 +1,5 @@
-/* Questions that are asked by creating an object: access reviews, token reviews. Nothing is stored. */
+/* Questions that are asked by creating an object: access reviews, token reviews. Nothing is stored.
+ */
 #include "api/write.h"
 
 bool reviews_owns(const struct schema_resource *res)
@@ -18,8 +19,10 @@ static struct json *user_info(struct arena *a, const struct user *u)
     json_set(a, j, "groups", groups);
     if (u->pod_name && u->pod_name[0]) {
         struct json *extra = json_new(a, JSON_OBJECT);
-        json_append(a, json_array_at(a, extra, "authentication.kubernetes.io/pod-name"), json_new_cstr(a, u->pod_name));
-        json_append(a, json_array_at(a, extra, "authentication.kubernetes.io/pod-uid"), json_new_cstr(a, u->pod_uid));
+        json_append(a, json_array_at(a, extra, "authentication.kubernetes.io/pod-name"),
+                    json_new_cstr(a, u->pod_name));
+        json_append(a, json_array_at(a, extra, "authentication.kubernetes.io/pod-uid"),
+                    json_new_cstr(a, u->pod_uid));
         json_set(a, j, "extra", extra);
     }
     return j;
@@ -28,15 +31,18 @@ static struct json *user_info(struct arena *a, const struct user *u)
 static void set_answer(struct arena *a, struct json *o, const struct user *u, bool known)
 {
     const struct json *spec = json_get(o, "spec");
-    const struct json *attributes = json_get(spec, "resourceAttributes"), *path = json_get(spec, "nonResourceAttributes");
+    const struct json *attributes = json_get(spec, "resourceAttributes"),
+                      *path = json_get(spec, "nonResourceAttributes");
     struct json *status = json_new(a, JSON_OBJECT);
     const char *reason = "";
     bool allowed = false;
     if (known && attributes)
-        allowed = auth_allows(u, json_path_cstr(attributes, "verb"), json_path_cstr(attributes, "group"),
-                              json_path_cstr(attributes, "resource"), NULL, &reason);
+        allowed =
+            auth_allows(u, json_path_cstr(attributes, "verb"), json_path_cstr(attributes, "group"),
+                        json_path_cstr(attributes, "resource"), NULL, &reason);
     else if (known && path)
-        allowed = auth_allows(u, json_path_cstr(path, "verb"), "", "", json_path_cstr(path, "path"), &reason);
+        allowed = auth_allows(u, json_path_cstr(path, "verb"), "", "", json_path_cstr(path, "path"),
+                              &reason);
     json_set_bool(a, status, "allowed", allowed);
     if (reason[0])
         json_set_cstr(a, status, "reason", reason);
@@ -47,7 +53,8 @@ static void set_answer(struct arena *a, struct json *o, const struct user *u, bo
 static void other_user(struct arena *a, const struct json *spec, struct user *u)
 {
     *u = (struct user){.name = json_path_cstr(spec, "user"), .uid = json_path_cstr(spec, "uid")};
-    for (const struct json *m = json_first(json_get(spec, "groups")); m && u->group_count < USER_GROUPS; m = m->next)
+    for (const struct json *m = json_first(json_get(spec, "groups"));
+         m && u->group_count < USER_GROUPS; m = m->next)
         u->groups[u->group_count++] = json_cstr(m);
     u->trusted = user_in(u, "system:masters") || user_in(u, "system:nodes");
     (void)a;
@@ -58,10 +65,12 @@ static int access_review(struct api_request *r, struct json *o, const char *plur
     const struct json *spec = json_get(o, "spec");
     struct user other;
     if (!json_get(spec, "resourceAttributes") == !json_get(spec, "nonResourceAttributes"))
-        return fail_status(r, 422, "Invalid", NULL,
-                           "%s.authorization.k8s.io \"\" is invalid: spec.resourceAttributes: Invalid value: null: "
-                           "exactly one of nonResourceAttributes or resourceAttributes must be specified",
-                           schema_resource_kind(r->resource));
+        return fail_status(
+            r, 422, "Invalid", NULL,
+            "%s.authorization.k8s.io \"\" is invalid: spec.resourceAttributes: Invalid value: "
+            "null: "
+            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+            schema_resource_kind(r->resource));
     if (cstr_eq(plural, "selfsubjectaccessreviews")) {
         set_answer(&r->work, o, &r->user, true);
         return 0;
@@ -85,8 +94,10 @@ static void rules_review(struct arena *a, const struct user *u, struct json *o)
     struct json *resources = json_array_at(a, status, "resourceRules");
     struct json *paths = json_array_at(a, status, "nonResourceRules");
     if (u->trusted) {
-        json_append(a, resources, star_rule(a, (const char *const[]){"verbs", "apiGroups", "resources", NULL}));
-        json_append(a, paths, star_rule(a, (const char *const[]){"verbs", "nonResourceURLs", NULL}));
+        json_append(a, resources,
+                    star_rule(a, (const char *const[]){"verbs", "apiGroups", "resources", NULL}));
+        json_append(a, paths,
+                    star_rule(a, (const char *const[]){"verbs", "nonResourceURLs", NULL}));
     }
     json_set_bool(a, status, "incomplete", false);
     json_set(a, o, "status", status);
@@ -107,7 +118,8 @@ static int token_review(struct api_request *r, struct json *o)
     json_set_bool(a, status, "authenticated", rc == 0);
     if (rc == 0) {
         json_set(a, status, "user", user_info(a, &u));
-        json_append(a, json_array_at(a, status, "audiences"), json_new_cstr(a, audience ? audience : r->api->issuer));
+        json_append(a, json_array_at(a, status, "audiences"),
+                    json_new_cstr(a, audience ? audience : r->api->issuer));
     } else {
         json_set_cstr(a, status, "error", err.text);
     }

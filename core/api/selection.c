@@ -11,7 +11,8 @@ static int find_field(const struct selection *s, struct str field, int *ret)
         *ret = FIELD_NAMESPACE;
     else {
         int i = 0;
-        while (s->kind->fields && s->kind->fields[i].selector && !str_is(field, s->kind->fields[i].selector))
+        while (s->kind->fields && s->kind->fields[i].selector &&
+               !str_is(field, s->kind->fields[i].selector))
             i++;
         if (!s->kind->fields || !s->kind->fields[i].selector)
             return -E_BAD_REQUEST;

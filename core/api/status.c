@@ -21,15 +21,17 @@ struct json *status_object(struct arena *a, int http, const char *reason, const 
 /* What is answered when there is no memory to say more. */
 static void fail_plain(struct api_request *r)
 {
-    static const char text[] = "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
-                               "\"message\":\"out of memory\",\"reason\":\"InternalError\",\"code\":500}\n";
+    static const char text[] =
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+        "\"message\":\"out of memory\",\"reason\":\"InternalError\",\"code\":500}\n";
     if (r->head_sent)
         request_end(r);
     else
         reply_bytes(r, 500, "application/json", str_make(text, sizeof text - 1));
 }
 
-int fail_status(struct api_request *r, int http, const char *reason, struct json *details, const char *fmt, ...)
+int fail_status(struct api_request *r, int http, const char *reason, struct json *details,
+                const char *fmt, ...)
 {
     char message[8192];
     va_list ap;
@@ -65,7 +67,8 @@ int fail_code(struct api_request *r, int rc, const char *message)
         details = json_new(&r->arena, JSON_OBJECT);
         json_set_i64(&r->arena, details, "retryAfterSeconds", 1);
     }
-    fail_status(r, http, err_reason(rc), details, "%s", message && message[0] ? message : err_text(rc));
+    fail_status(r, http, err_reason(rc), details, "%s",
+                message && message[0] ? message : err_text(rc));
     return rc;
 }
 
@@ -77,7 +80,8 @@ const char *status_qualified(struct arena *a, const struct schema_resource *res)
     return text ? text : plural;
 }
 
-static struct json *details_of(struct api_request *r, const struct schema_resource *res, struct str name)
+static struct json *details_of(struct api_request *r, const struct schema_resource *res,
+                               struct str name)
 {
     struct json *d = json_new(&r->arena, JSON_OBJECT);
     if (name.n)
@@ -97,33 +101,38 @@ int fail_not_found(struct api_request *r, const struct schema_resource *res, str
 
 int fail_exists(struct api_request *r, const struct schema_resource *res, struct str name)
 {
-    fail_status(r, 409, "AlreadyExists", details_of(r, res, name), "%s \"" STR_FMT "\" already exists",
-                status_qualified(&r->arena, res), STR_ARG(name));
+    fail_status(r, 409, "AlreadyExists", details_of(r, res, name),
+                "%s \"" STR_FMT "\" already exists", status_qualified(&r->arena, res),
+                STR_ARG(name));
     return -E_EXISTS;
 }
 
-int fail_conflict(struct api_request *r, const struct schema_resource *res, struct str name, const char *why)
+int fail_conflict(struct api_request *r, const struct schema_resource *res, struct str name,
+                  const char *why)
 {
     fail_status(r, 409, "Conflict", details_of(r, res, name),
-                "Operation cannot be fulfilled on %s \"" STR_FMT "\": %s", status_qualified(&r->arena, res),
-                STR_ARG(name), why);
+                "Operation cannot be fulfilled on %s \"" STR_FMT "\": %s",
+                status_qualified(&r->arena, res), STR_ARG(name), why);
     return -E_CONFLICT;
 }
 
 int fail_modified(struct api_request *r, const struct schema_resource *res, struct str name)
 {
     return fail_conflict(r, res, name,
-                         "the object has been modified; please apply your changes to the latest version and try again");
+                         "the object has been modified; please apply your changes to the latest "
+                         "version and try again");
 }
 
-int fail_forbidden(struct api_request *r, const struct schema_resource *res, struct str name, const char *why)
+int fail_forbidden(struct api_request *r, const struct schema_resource *res, struct str name,
+                   const char *why)
 {
     const char *what = status_qualified(&r->arena, res);
     if (name.n)
-        fail_status(r, 403, "Forbidden", details_of(r, res, name), "%s \"" STR_FMT "\" is forbidden: %s", what,
-                    STR_ARG(name), why);
+        fail_status(r, 403, "Forbidden", details_of(r, res, name),
+                    "%s \"" STR_FMT "\" is forbidden: %s", what, STR_ARG(name), why);
     else
-        fail_status(r, 403, "Forbidden", details_of(r, res, name), "%s is forbidden: %s", what, why);
+        fail_status(r, 403, "Forbidden", details_of(r, res, name), "%s is forbidden: %s", what,
+                    why);
     return -E_FORBIDDEN;
 }
 
@@ -152,7 +161,8 @@ int fail_no_route(struct api_request *r)
     return -E_NOT_FOUND;
 }
 
-void reply_success(struct api_request *r, const struct schema_resource *res, struct str name, const char *uid)
+void reply_success(struct api_request *r, const struct schema_resource *res, struct str name,
+                   const char *uid)
 {
     struct json *s = status_object(&r->arena, 200, NULL, NULL);
     struct json *d = details_of(r, res, name);

@@ -18,7 +18,8 @@ static void answer_created(struct write *w, struct str stored, int64_t revision)
 
 static void set_condition(struct write *w, const char *type, const char *state)
 {
-    struct json *list = json_array_at(w->a, json_object_at(w->a, w->object, "status"), "conditions");
+    struct json *list =
+        json_array_at(w->a, json_object_at(w->a, w->object, "status"), "conditions");
     struct json *c = NULL;
     for (struct json *m = json_first(list); m; m = m->next)
         if (str_is(json_path_str(m, "type"), type))
@@ -45,7 +46,8 @@ static void bind(struct api_request *r)
         return;
     if (legacy)
         w->name = json_path_str(binding, "metadata.name");
-    struct str node = json_path_str(binding, "target.name"), uid = json_path_str(binding, "metadata.uid");
+    struct str node = json_path_str(binding, "target.name"),
+               uid = json_path_str(binding, "metadata.uid");
     struct str kind = json_path_str(binding, "target.kind");
     if (kind.n && !str_is(kind, "Node"))
         field_unsupported(&w->errors, FIELD(FIELD(NULL, "target"), "kind"), kind,
@@ -61,18 +63,21 @@ static void bind(struct api_request *r)
     struct str has = json_path_str(w->old, "spec.nodeName");
     char why[400];
     if (uid.n && !str_eq(uid, json_path_str(w->old, "metadata.uid"))) {
-        snprintf(why, sizeof why, "Precondition failed: UID in precondition: " STR_FMT ", UID in object meta: %s",
+        snprintf(why, sizeof why,
+                 "Precondition failed: UID in precondition: " STR_FMT ", UID in object meta: %s",
                  STR_ARG(uid), json_path_cstr(w->old, "metadata.uid"));
         fail_conflict(r, pods, w->name, why);
     } else if (!json_absent(json_path(w->old, "metadata.deletionTimestamp"))) {
-        snprintf(why, sizeof why, "pod " STR_FMT " is being deleted, cannot be assigned to a host", STR_ARG(w->name));
+        snprintf(why, sizeof why, "pod " STR_FMT " is being deleted, cannot be assigned to a host",
+                 STR_ARG(w->name));
         fail_conflict(r, pods, w->name, why);
     } else if (has.n) {
-        snprintf(why, sizeof why, "pod " STR_FMT " is already assigned to node \"" STR_FMT "\"", STR_ARG(w->name),
-                 STR_ARG(has));
+        snprintf(why, sizeof why, "pod " STR_FMT " is already assigned to node \"" STR_FMT "\"",
+                 STR_ARG(w->name), STR_ARG(has));
         fail_conflict(r, pods, w->name, why);
     } else if (json_count(json_path(w->old, "spec.schedulingGates"))) {
-        snprintf(why, sizeof why, "pod " STR_FMT " has non-empty .spec.schedulingGates", STR_ARG(w->name));
+        snprintf(why, sizeof why, "pod " STR_FMT " has non-empty .spec.schedulingGates",
+                 STR_ARG(w->name));
         fail_conflict(r, pods, w->name, why);
     } else {
         w->subresource = "binding";
@@ -128,7 +133,8 @@ static struct json *scale_of(struct write *w, const struct json *o, int64_t revi
     buf_init(&text, 64 * 1024);
     const struct json *sel = json_path(o, "spec.selector");
     bool plain = cstr_eq(schema_resource_plural(w->resource), "replicationcontrollers");
-    if ((plain ? selector_from_map(a, sel, &selector) : selector_from_object(a, sel, &selector, NULL)) == 0) {
+    if ((plain ? selector_from_map(a, sel, &selector)
+               : selector_from_object(a, sel, &selector, NULL)) == 0) {
         selector_write(&text, &selector);
         json_set_path(a, s, "status.selector", json_new_str(a, buf_str(&text)));
     }
@@ -171,7 +177,8 @@ static void scale(struct api_request *r)
     struct str revision = json_path_str(wanted, "metadata.resourceVersion");
     bool patched = cstr_eq(r->url.verb, "patch");
     int64_t number = 0;
-    if (revision.n && (str_to_i64(revision, &number) < 0 || (number && number != w->current->mod_revision))) {
+    if (revision.n &&
+        (str_to_i64(revision, &number) < 0 || (number && number != w->current->mod_revision))) {
         fail_modified(r, w->resource, w->name);
         return;
     }

@@ -8,14 +8,21 @@
 #include "api/write.h"
 #include "codec/time.h"
 
-enum { TOKEN_BYTES = 8192, EXPIRE_LEAST_S = 600, EXPIRE_MOST_S = 86400 * 366, EXPIRE_DEFAULT_S = 3600, SLACK_S = 60 };
+enum {
+    TOKEN_BYTES = 8192,
+    EXPIRE_LEAST_S = 600,
+    EXPIRE_MOST_S = 86400 * 366,
+    EXPIRE_DEFAULT_S = 3600,
+    SLACK_S = 60
+};
 
 static struct json *decode_part(struct arena *a, struct str part)
 {
     size_t n;
     struct json *j = NULL;
     char *text = arena_alloc(a, part.n / 4 * 3 + 3);
-    if (!text || base64url_decode(text, &n, part) < 0 || json_parse(a, str_make(text, n), NULL, &j, NULL) < 0)
+    if (!text || base64url_decode(text, &n, part) < 0 ||
+        json_parse(a, str_make(text, n), NULL, &j, NULL) < 0)
         return NULL;
     return json_is(j, JSON_OBJECT) ? j : NULL;
 }
@@ -41,7 +48,8 @@ static bool has_audience(const struct json *aud, const char *wanted)
 }
 
 /* The object is there, is the same one, and is not on its way out for longer than its grace. */
-static bool still_there(struct api *api, struct arena *a, const char *resource, struct str ns, const struct json *ref)
+static bool still_there(struct api *api, struct arena *a, const char *resource, struct str ns,
+                        const struct json *ref)
 {
     struct str name = json_path_str(ref, "name"), uid = json_path_str(ref, "uid");
     const struct json *o = object_load(api, a, "", resource, ns, name, NULL);
@@ -51,7 +59,8 @@ static bool still_there(struct api *api, struct arena *a, const char *resource, 
     return !stamp.n || time_text_ms(stamp, 0) + SLACK_S * 1000 > api_now_us(api) / 1000;
 }
 
-static int check_claims(struct api *api, const struct json *claims, const char *audience, struct err *err)
+static int check_claims(struct api *api, const struct json *claims, const char *audience,
+                        struct err *err)
 {
     int64_t now = api_now_us(api) / 1000000;
     if (!str_is(json_path_str(claims, "iss"), api->issuer))
@@ -72,13 +81,15 @@ static void add_extra(struct user *u, const struct json *k8s)
     u->node_name = json_path_cstr(k8s, "node.name");
 }
 
-static int make_user(struct api *api, struct arena *a, const struct json *claims, struct user *u, struct err *err)
+static int make_user(struct api *api, struct arena *a, const struct json *claims, struct user *u,
+                     struct err *err)
 {
     const struct json *k8s = json_get(claims, "kubernetes.io");
     struct str ns = json_path_str(k8s, "namespace");
     const struct json *account = json_get(k8s, "serviceaccount"), *pod = json_get(k8s, "pod");
     struct str name = json_path_str(account, "name");
-    const char *full = arena_printf(a, "system:serviceaccount:" STR_FMT ":" STR_FMT, STR_ARG(ns), STR_ARG(name));
+    const char *full =
+        arena_printf(a, "system:serviceaccount:" STR_FMT ":" STR_FMT, STR_ARG(ns), STR_ARG(name));
     const char *group = arena_printf(a, "system:serviceaccounts:" STR_FMT, STR_ARG(ns));
     if (!full || !group)
         return err_set(err, E_NOMEM, "out of memory");
@@ -98,14 +109,14 @@ static int make_user(struct api *api, struct arena *a, const struct json *claims
     return 0;
 }
 
-int token_verify(struct api *api, struct arena *a, struct str jwt, const char *audience, struct user *ret,
-                 struct err *err)
+int token_verify(struct api *api, struct arena *a, struct str jwt, const char *audience,
+                 struct user *ret, struct err *err)
 {
     struct str rest = jwt, header, payload, signature, more;
     if (!api->service_account_key || jwt.n > TOKEN_BYTES)
         return err_set(err, E_UNAUTHORIZED, "no such token");
-    if (!str_split(&rest, '.', &header) || !str_split(&rest, '.', &payload) || !str_split(&rest, '.', &signature) ||
-        str_split(&rest, '.', &more))
+    if (!str_split(&rest, '.', &header) || !str_split(&rest, '.', &payload) ||
+        !str_split(&rest, '.', &signature) || str_split(&rest, '.', &more))
         return err_set(err, E_UNAUTHORIZED, "the token is no JWT");
     const struct json *head = decode_part(a, header), *claims = decode_part(a, payload);
     if (!head || !claims || !str_is(json_path_str(head, "alg"), "ES256") || json_get(head, "crit"))
@@ -150,30 +161,38 @@ static struct json *reference(struct arena *a, struct str name, struct str uid)
 static int bind_object(struct write *w, const struct json *ref, struct json *k8s)
 {
     struct api_request *r = w->r;
-    struct str kind = json_path_str(ref, "kind"), name = json_path_str(ref, "name"), uid = json_path_str(ref, "uid");
+    struct str kind = json_path_str(ref, "kind"), name = json_path_str(ref, "name"),
+               uid = json_path_str(ref, "uid");
     if (!ref)
         return 0;
     if (!str_is(kind, "Pod"))
-        return fail_bad_request(r, "cannot bind token to object of kind " STR_FMT ": only Pod is served", STR_ARG(kind));
+        return fail_bad_request(
+            r, "cannot bind token to object of kind " STR_FMT ": only Pod is served",
+            STR_ARG(kind));
     const struct json *pod = object_load(w->api, w->a, "", "pods", w->ns, name, NULL);
     if (!pod)
         return fail_not_found(r, schema_resource_find(STR(""), STR("v1"), STR("pods")), name);
     struct str own = json_path_str(pod, "metadata.uid");
     if (uid.n && !str_eq(uid, own))
-        return fail_conflict(r, schema_resource_find(STR(""), STR("v1"), STR("pods")), name,
-                             "the UID in the bound object reference does not match the UID in record");
+        return fail_conflict(
+            r, schema_resource_find(STR(""), STR("v1"), STR("pods")), name,
+            "the UID in the bound object reference does not match the UID in record");
     if (!str_eq(json_path_str(pod, "spec.serviceAccountName"), w->name))
-        return fail_bad_request(r, "cannot bind token for serviceaccount \"" STR_FMT "\" to pod running with different serviceaccount name.",
+        return fail_bad_request(r,
+                                "cannot bind token for serviceaccount \"" STR_FMT
+                                "\" to pod running with different serviceaccount name.",
                                 STR_ARG(w->name));
     json_set(w->a, k8s, "pod", reference(w->a, name, own));
     struct str node = json_path_str(pod, "spec.nodeName");
-    const struct json *n = node.n ? object_load(w->api, w->a, "", "nodes", STR(""), node, NULL) : NULL;
+    const struct json *n =
+        node.n ? object_load(w->api, w->a, "", "nodes", STR(""), node, NULL) : NULL;
     if (n)
         json_set(w->a, k8s, "node", reference(w->a, node, json_path_str(n, "metadata.uid")));
     return 0;
 }
 
-static struct json *make_claims(struct write *w, const struct json *audiences, int64_t seconds, struct json *k8s)
+static struct json *make_claims(struct write *w, const struct json *audiences, int64_t seconds,
+                                struct json *k8s)
 {
     struct arena *a = w->a;
     struct json *c = json_new(a, JSON_OBJECT);
@@ -187,7 +206,9 @@ static struct json *make_claims(struct write *w, const struct json *audiences, i
     json_set_cstr(a, c, "jti", id);
     json_set(a, c, "kubernetes.io", k8s);
     json_set_i64(a, c, "nbf", now);
-    json_set_cstr(a, c, "sub", arena_printf(a, "system:serviceaccount:" STR_FMT ":" STR_FMT, STR_ARG(w->ns), STR_ARG(w->name)));
+    json_set_cstr(a, c, "sub",
+                  arena_printf(a, "system:serviceaccount:" STR_FMT ":" STR_FMT, STR_ARG(w->ns),
+                               STR_ARG(w->name)));
     return c;
 }
 
@@ -249,7 +270,8 @@ static void sign(struct write *w, const struct json *claims, int64_t seconds)
     int rc = s->message.failed || w->a->failed ? -E_NOMEM : 0;
     r->in_store = true; /* the request outlives its caller until the signature comes */
     if (rc == 0)
-        rc = r->api->sign ? r->api->sign(r->api->sign_ctx, buf_str(&s->message), on_signed, s) : -E_UNAVAILABLE;
+        rc = r->api->sign ? r->api->sign(r->api->sign_ctx, buf_str(&s->message), on_signed, s)
+                          : -E_UNAVAILABLE;
     if (rc == 0)
         return;
     r->in_store = false;
@@ -282,7 +304,8 @@ void token_request(struct api_request *r)
     json_set_i64(w->a, spec, "expirationSeconds", seconds);
     struct json *k8s = json_new(w->a, JSON_OBJECT);
     json_set_str(w->a, k8s, "namespace", w->ns);
-    json_set(w->a, k8s, "serviceaccount", reference(w->a, w->name, json_path_str(w->old, "metadata.uid")));
+    json_set(w->a, k8s, "serviceaccount",
+             reference(w->a, w->name, json_path_str(w->old, "metadata.uid")));
     if (bind_object(w, json_get(spec, "boundObjectRef"), k8s) != 0)
         return;
     struct json *meta = json_object_at(w->a, w->object, "metadata");

@@ -46,7 +46,8 @@ static int decode_segment(struct arena *a, struct str raw, struct str *ret, stru
     int rc = decode(a, raw, false, ret);
     if (rc < 0)
         return err_set(err, E_BAD_REQUEST, "malformed escape in the path");
-    if (str_is(*ret, ".") || str_is(*ret, "..") || str_find_byte(*ret, '/') >= 0 || str_find_byte(*ret, 0) >= 0)
+    if (str_is(*ret, ".") || str_is(*ret, "..") || str_find_byte(*ret, '/') >= 0 ||
+        str_find_byte(*ret, 0) >= 0)
         return err_set(err, E_BAD_REQUEST, "a path may not hold '.', '..' or an encoded slash");
     return 0;
 }
@@ -82,8 +83,8 @@ struct str url_param(const struct url *u, const char *name)
 bool url_flag(const struct url *u, const char *name)
 {
     struct str v = url_param(u, name);
-    return v.p && (v.n == 0 || str_is(v, "1") || str_is(v, "t") || str_is(v, "T") || str_is(v, "true") ||
-                   str_is(v, "TRUE") || str_is(v, "True"));
+    return v.p && (v.n == 0 || str_is(v, "1") || str_is(v, "t") || str_is(v, "T") ||
+                   str_is(v, "true") || str_is(v, "TRUE") || str_is(v, "True"));
 }
 
 struct segments {
@@ -113,8 +114,9 @@ static const char *lower_method(const char *method)
 {
     static const struct {
         const char *method, *verb;
-    } verbs[] = {{"GET", "get"},       {"HEAD", "get"},       {"POST", "create"},      {"PUT", "update"},
-                 {"PATCH", "patch"},   {"DELETE", "delete"},  {"OPTIONS", "options"},  {"CONNECT", "connect"}};
+    } verbs[] = {{"GET", "get"},         {"HEAD", "get"},       {"POST", "create"},
+                 {"PUT", "update"},      {"PATCH", "patch"},    {"DELETE", "delete"},
+                 {"OPTIONS", "options"}, {"CONNECT", "connect"}};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (cstr_eq(verbs[i].method, method))
             return verbs[i].verb;
@@ -122,7 +124,8 @@ static const char *lower_method(const char *method)
 }
 
 /* parts[at] on: [watch/][namespaces/NS/]resource[/name[/subresource[/rest]]] */
-static int parse_resource(struct arena *a, struct url *u, const struct segments *s, size_t at, struct err *err)
+static int parse_resource(struct arena *a, struct url *u, const struct segments *s, size_t at,
+                          struct err *err)
 {
     struct str part[SEGMENTS];
     size_t n = 0;
@@ -167,7 +170,8 @@ static int parse_resource(struct arena *a, struct url *u, const struct segments 
     return 0;
 }
 
-int url_parse(struct arena *a, const char *method, struct str target, struct url *ret, struct err *err)
+int url_parse(struct arena *a, const char *method, struct str target, struct url *ret,
+              struct err *err)
 {
     struct url *u = ret;
     struct segments s = {.count = 0};

@@ -67,8 +67,8 @@ static void watch_release(struct api_request *r)
 
 /* ---- frames ---- */
 
-static int frame_write(struct api_request *r, struct buf *out, enum event_type type, struct store_value *v,
-                       int64_t revision)
+static int frame_write(struct api_request *r, struct buf *out, enum event_type type,
+                       struct store_value *v, int64_t revision)
 {
     buf_printf(out, "{\"type\":\"%s\",\"object\":", event_names[type]);
     int rc = form_write(r, out, r->resource, store_value_bytes(v), revision, false);
@@ -77,14 +77,17 @@ static int frame_write(struct api_request *r, struct buf *out, enum event_type t
 }
 
 /* The event as this watcher wants it, from the cache or written anew; empty: out of memory. */
-static struct str frame_get(struct api_request *r, enum event_type type, struct store_value *v, int64_t revision)
+static struct str frame_get(struct api_request *r, enum event_type type, struct store_value *v,
+                            int64_t revision)
 {
     struct api *api = r->api;
     struct watch_state *w = r->watch;
     uint64_t hash = str_hash(store_value_key(v));
     if (!api->frames)
         api->frames = mem_calloc(FRAME_SLOTS, sizeof *api->frames);
-    struct frame_slot *slot = api->frames ? &api->frames[(hash ^ (uint64_t)revision ^ (uint64_t)type) % FRAME_SLOTS] : NULL;
+    struct frame_slot *slot =
+        api->frames ? &api->frames[(hash ^ (uint64_t)revision ^ (uint64_t)type) % FRAME_SLOTS]
+                    : NULL;
     if (slot && slot->revision == revision && slot->key_hash == hash && slot->type == type &&
         slot->resource == r->resource && cstr_eq(slot->form, w->form))
         return buf_str(&slot->bytes);
@@ -95,7 +98,8 @@ static struct str frame_get(struct api_request *r, enum event_type type, struct 
     if (!slot || bytes.n > FRAME_BYTES)
         return bytes;
     buf_done(&slot->bytes);
-    *slot = (struct frame_slot){.revision = revision, .resource = r->resource, .type = type, .key_hash = hash};
+    *slot = (struct frame_slot){
+        .revision = revision, .resource = r->resource, .type = type, .key_hash = hash};
     str_copy(slot->form, sizeof slot->form, str_of(w->form));
     buf_init(&slot->bytes, FRAME_BYTES);
     buf_append_str(&slot->bytes, bytes);
@@ -137,12 +141,14 @@ static void send_bookmark(struct api_request *r, int64_t revision, bool initial_
     buf_init(&out, 4096);
     buf_puts(&out, "{\"type\":\"BOOKMARK\",\"object\":{");
     if (r->accept.form == FORM_TABLE)
-        buf_puts(&out, "\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"columnDefinitions\":[],\"rows\":[],");
+        buf_puts(&out, "\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/"
+                       "v1\",\"columnDefinitions\":[],\"rows\":[],");
     else if (r->accept.form == FORM_PARTIAL)
         buf_puts(&out, "\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",");
     else
-        buf_printf(&out, "\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\",", schema_resource_kind(r->resource), group,
-                   group[0] ? "/" : "", schema_resource_version(r->resource));
+        buf_printf(&out, "\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\",",
+                   schema_resource_kind(r->resource), group, group[0] ? "/" : "",
+                   schema_resource_version(r->resource));
     buf_printf(&out, "\"metadata\":{\"resourceVersion\":\"%lld\"%s}}}\n", (long long)revision,
                initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
     send_frame(r, out.failed ? STR("") : buf_str(&out));
@@ -192,7 +198,8 @@ void watch_tick(struct api *api)
 {
     struct api_request *r, *next;
     int64_t now = loop_now_ms(api->loop);
-    LIST_EACH_SAFE(r, next, &api->requests, link) {
+    LIST_EACH_SAFE(r, next, &api->requests, link)
+    {
         struct watch_state *w = r->watch;
         if (!w || !w->watch)
             continue;
@@ -269,7 +276,8 @@ static void pump_initial(struct api_request *r)
 static int parse_options(struct api_request *r, int64_t *ret_after, bool *ret_initial)
 {
     struct watch_state *w = r->watch;
-    struct str version = url_param(&r->url, "resourceVersion"), timeout = url_param(&r->url, "timeoutSeconds");
+    struct str version = url_param(&r->url, "resourceVersion"),
+               timeout = url_param(&r->url, "timeoutSeconds");
     struct str match = url_param(&r->url, "resourceVersionMatch");
     bool initial = url_flag(&r->url, "sendInitialEvents");
     int64_t after = 0, seconds = 0;
@@ -277,16 +285,18 @@ static int parse_options(struct api_request *r, int64_t *ret_after, bool *ret_in
     if (version.n && (str_to_i64(version, &after) < 0 || after < 0))
         return fail_bad_request(r, "invalid resource version \"" STR_FMT "\"", STR_ARG(version));
     if (timeout.n && (str_to_i64(timeout, &seconds) < 0 || seconds < 0))
-        return fail_bad_request(r, "timeoutSeconds: Invalid value: \"" STR_FMT "\"", STR_ARG(timeout));
+        return fail_bad_request(r, "timeoutSeconds: Invalid value: \"" STR_FMT "\"",
+                                STR_ARG(timeout));
     if (url_param(&r->url, "sendInitialEvents").n && !str_is(match, "NotOlderThan"))
-        return fail_status(r, 422, "Invalid", NULL,
-                           "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
-                           "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+        return fail_status(
+            r, 422, "Invalid", NULL,
+            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
     if (after > store_revision(r->api->store)) {
         struct json *d = json_new(&r->arena, JSON_OBJECT);
         json_set_i64(&r->arena, d, "retryAfterSeconds", 1);
-        return fail_status(r, 504, "Timeout", d, "Too large resource version: %lld, current: %lld", (long long)after,
-                           (long long)store_revision(r->api->store));
+        return fail_status(r, 504, "Timeout", d, "Too large resource version: %lld, current: %lld",
+                           (long long)after, (long long)store_revision(r->api->store));
     }
     if (!seconds)
         seconds = TIMEOUT_LEAST_S + (int64_t)prng_below(&r->api->prng, TIMEOUT_LEAST_S);

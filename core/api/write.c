@@ -1,7 +1,8 @@
 /*
- * Create, update and patch. An attempt reads the current object, makes the new one, takes it through
- * defaults, admission and validation, and gives the store a command that holds only if nothing
- * changed meanwhile; if something did, and the client named no revision, the attempt starts again.
+ * Create, update and patch. An attempt reads the current object, makes the new one, takes it
+ * through defaults, admission and validation, and gives the store a command that holds only if
+ * nothing changed meanwhile; if something did, and the client named no revision, the attempt starts
+ * again.
  */
 #include <stdio.h>
 
@@ -14,9 +15,9 @@ const struct schema_resource *resource_main(const struct schema_resource *res)
 {
     if (!schema_resource_subresource(res)[0])
         return res;
-    const struct schema_resource *m =
-        schema_resource_find(str_of(schema_resource_group(res)), str_of(schema_resource_version(res)),
-                             str_of(schema_resource_plural(res)));
+    const struct schema_resource *m = schema_resource_find(str_of(schema_resource_group(res)),
+                                                           str_of(schema_resource_version(res)),
+                                                           str_of(schema_resource_plural(res)));
     return m ? m : res;
 }
 
@@ -31,8 +32,8 @@ void write_done(struct api_request *r)
     arena_clear(&r->work);
 }
 
-struct write *write_new(struct api_request *r, const struct schema_resource *main_resource, struct str ns,
-                        struct str name)
+struct write *write_new(struct api_request *r, const struct schema_resource *main_resource,
+                        struct str ns, struct str name)
 {
     write_done(r);
     struct write *w = arena_zalloc(&r->work, sizeof *w);
@@ -77,7 +78,8 @@ int write_load(struct write *w)
 
 static void too_many(struct write *w)
 {
-    field_forbidden(&w->errors, FIELD(NULL, "spec"), "the object needs more reservations than one write may make");
+    field_forbidden(&w->errors, FIELD(NULL, "spec"),
+                    "the object needs more reservations than one write may make");
 }
 
 void write_compare(struct write *w, struct str key, int64_t revision)
@@ -87,8 +89,8 @@ void write_compare(struct write *w, struct str key, int64_t revision)
         return;
     }
     w->compares[w->compare_count++] =
-        (struct store_compare){revision < 0 ? STORE_COMPARE_EXISTS : STORE_COMPARE_MOD_REVISION, key,
-                               revision < 0 ? 0 : revision};
+        (struct store_compare){revision < 0 ? STORE_COMPARE_EXISTS : STORE_COMPARE_MOD_REVISION,
+                               key, revision < 0 ? 0 : revision};
 }
 
 void write_put(struct write *w, struct str key, struct str value)
@@ -115,7 +117,8 @@ bool write_spec_same(const struct write *w)
 int fail_invalid(struct write *w)
 {
     struct arena *a = &w->r->arena;
-    const char *group = schema_resource_group(w->resource), *kind = schema_resource_kind(w->resource);
+    const char *group = schema_resource_group(w->resource),
+               *kind = schema_resource_kind(w->resource);
     struct buf text CLEANUP_BUF;
     struct json *details = json_new(a, JSON_OBJECT), *causes = json_new(a, JSON_ARRAY);
     buf_init(&text, 8000);
@@ -134,8 +137,9 @@ int fail_invalid(struct write *w)
     json_set_cstr(a, details, "kind", kind);
     json_set(a, details, "causes", causes);
     bool many = w->errors.count > 1;
-    fail_status(w->r, 422, "Invalid", details, "%s%s%s \"" STR_FMT "\" is invalid: %s%s%s", kind, group[0] ? "." : "",
-                group, STR_ARG(w->name), many ? "[" : "", buf_cstr(&text), many ? "]" : "");
+    fail_status(w->r, 422, "Invalid", details, "%s%s%s \"" STR_FMT "\" is invalid: %s%s%s", kind,
+                group[0] ? "." : "", group, STR_ARG(w->name), many ? "[" : "", buf_cstr(&text),
+                many ? "]" : "");
     return -E_INVALID;
 }
 
@@ -185,7 +189,8 @@ static void restrict_to_subresource(struct write *w)
 static bool last_hold_gone(struct write *w)
 {
     const struct json *meta = json_get(w->object, "metadata");
-    if (json_absent(json_get(meta, "deletionTimestamp")) || json_count(json_get(meta, "finalizers")))
+    if (json_absent(json_get(meta, "deletionTimestamp")) ||
+        json_count(json_get(meta, "finalizers")))
         return false;
     if (str_is(str_of(schema_resource_plural(w->resource)), "namespaces"))
         return json_count(json_path(w->object, "spec.finalizers")) == 0;
@@ -207,7 +212,8 @@ static void on_stored(struct api_request *r, const struct store_result *result)
         return;
     }
     bool own = result->failed_compare == 0;
-    if (++r->attempts < WRITE_RETRIES && (own ? (w->is_create ? w->generated_name : !w->wanted_revision) : true))
+    if (++r->attempts < WRITE_RETRIES &&
+        (own ? (w->is_create ? w->generated_name : !w->wanted_revision) : true))
         w->again(r);
     else if (w->is_create && own)
         fail_exists(r, w->resource, w->name);
@@ -307,7 +313,8 @@ void write_decide(struct write *w)
         fail_memory(r);
         return;
     }
-    bool same = w->current && !w->removes && !w->op_count && str_eq(buf_str(&w->stored), store_value_bytes(w->current));
+    bool same = w->current && !w->removes && !w->op_count &&
+                str_eq(buf_str(&w->stored), store_value_bytes(w->current));
     if (same || r->dry_run)
         w->on_done(w, buf_str(&w->stored), w->current ? w->current->mod_revision : 0);
     else
@@ -323,9 +330,11 @@ static void answer(struct write *w, struct str stored, int64_t revision)
 
 static int check_names(struct write *w)
 {
-    struct str name = json_path_str(w->object, "metadata.name"), ns = json_path_str(w->object, "metadata.namespace");
+    struct str name = json_path_str(w->object, "metadata.name"),
+               ns = json_path_str(w->object, "metadata.namespace");
     if (ns.n && !str_eq(ns, w->ns))
-        return fail_bad_request(w->r, "the namespace of the provided object does not match the namespace sent on the request");
+        return fail_bad_request(w->r, "the namespace of the provided object does not match the "
+                                      "namespace sent on the request");
     if (w->is_create) {
         w->name = name;
         return 0;
@@ -333,7 +342,9 @@ static int check_names(struct write *w)
     if (!name.n)
         json_set_path(w->a, w->object, "metadata.name", json_new_str(w->a, w->name));
     else if (!str_eq(name, w->name))
-        return fail_bad_request(w->r, "the name of the object (" STR_FMT ") does not match the name on the URL (" STR_FMT ")",
+        return fail_bad_request(w->r,
+                                "the name of the object (" STR_FMT
+                                ") does not match the name on the URL (" STR_FMT ")",
                                 STR_ARG(name), STR_ARG(w->name));
     return 0;
 }
@@ -345,7 +356,8 @@ static int check_revision(struct write *w)
     if (!text.n || str_is(text, "0"))
         return 0;
     if (str_to_i64(text, &w->wanted_revision) < 0)
-        return fail_bad_request(w->r, "metadata.resourceVersion: Invalid value: \"" STR_FMT "\"", STR_ARG(text));
+        return fail_bad_request(w->r, "metadata.resourceVersion: Invalid value: \"" STR_FMT "\"",
+                                STR_ARG(text));
     if (!w->current || w->wanted_revision != w->current->mod_revision)
         return fail_modified(w->r, w->resource, w->name);
     return 0;

@@ -18,10 +18,10 @@ struct write {
     const struct schema_resource *resource; /* whose form object has: of the main resource */
     struct str ns, name;
     struct str key;
-    struct json *object;          /* new state */
-    struct json *old;             /* NULL on create */
-    struct store_value *current;  /* referenced; NULL on create */
-    const char *subresource;      /* "" or "status" ... */
+    struct json *object;         /* new state */
+    struct json *old;            /* NULL on create */
+    struct store_value *current; /* referenced; NULL on create */
+    const char *subresource;     /* "" or "status" ... */
     bool is_create, is_delete;
     struct field_errors errors;
     int64_t now_us;
@@ -33,10 +33,11 @@ struct write {
     size_t op_count;
     int64_t wanted_revision; /* that the client says it changes; 0: whatever there is */
     bool generated_name;
-    bool chose; /* something free was taken (a name, an address): a conflict means to choose again */
-    int status;            /* HTTP status of success */
-    struct buf stored;     /* the new state; empty when the object is removed */
-    bool removes;          /* this update takes the last hold off an object being deleted */
+    bool
+        chose; /* something free was taken (a name, an address): a conflict means to choose again */
+    int status;        /* HTTP status of success */
+    struct buf stored; /* the new state; empty when the object is removed */
+    bool removes;      /* this update takes the last hold off an object being deleted */
     void (*on_done)(struct write *w, struct str stored, int64_t revision); /* answers */
     void (*again)(struct api_request *r); /* from the start, on a conflict */
 };
@@ -48,17 +49,18 @@ void write_remove(struct write *w, struct str key);
 
 /* ---- the steps ---- */
 /* A write of r in its (cleared) work arena; NULL: answered. Freed by write_done. */
-struct write *write_new(struct api_request *r, const struct schema_resource *main_resource, struct str ns,
-                        struct str name);
+struct write *write_new(struct api_request *r, const struct schema_resource *main_resource,
+                        struct str ns, struct str name);
 int write_load(struct write *w); /* old and current; nonzero: answered (not found) */
 /* Takes w->object through defaults, admission and validation to the store; answers through on_done,
  * or with an error. again: what to do on a conflict when the client named no revision. */
 void write_decide(struct write *w);
 /* Reads the body as the kind the resource speaks. nonzero: answered. */
-int body_read(struct api_request *r, struct arena *a, const struct schema_resource *res, struct json **ret);
+int body_read(struct api_request *r, struct arena *a, const struct schema_resource *res,
+              struct json **ret);
 /* Parses the body as JSON or YAML without checking its type. */
-int body_parse(struct api_request *r, struct arena *a, struct str body, struct schema_problems *problems,
-               struct json **ret);
+int body_parse(struct api_request *r, struct arena *a, struct str body,
+               struct schema_problems *problems, struct json **ret);
 enum schema_validation body_validation(const struct api_request *r);
 /* Frees what the write holds beside its arena; harmless when there is none. */
 void write_done(struct api_request *r);
@@ -83,7 +85,7 @@ void meta_validate(struct write *w);
 void meta_validate_update(struct write *w);
 
 /* patch.c: the object of a PATCH from the current one. nonzero: answered. */
-int patch_apply(struct api_request *r, struct arena *a, const struct schema_resource *res, const struct json *current,
-                struct json **ret);
+int patch_apply(struct api_request *r, struct arena *a, const struct schema_resource *res,
+                const struct json *current, struct json **ret);
 
 #endif

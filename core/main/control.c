@@ -46,7 +46,10 @@ static void store_failed(void *ctx, const char *message)
 
 static int open_store(struct control *c, struct err *err)
 {
-    struct store_options o = {.loop = c->env->loop, .on_fatal = store_failed, .ctx = c};
+    struct store_options o = {.loop = c->env->loop,
+                              .on_fatal = store_failed,
+                              .attach_free = api_attached_free,
+                              .ctx = c};
     int dir = role_env_socket(c->env, ROLE_SOCKET_DIR);
     int rc = dir < 0 ? -E_NOT_FOUND : disk_dir_open(dir, &o.disk);
     if (dir >= 0)

@@ -8,7 +8,8 @@ static const char mount_path[] = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 static bool is_pod(const struct write *w)
 {
-    return cstr_eq(schema_resource_plural(w->resource), "pods") && !schema_resource_group(w->resource)[0];
+    return cstr_eq(schema_resource_plural(w->resource), "pods") &&
+           !schema_resource_group(w->resource)[0];
 }
 
 static struct json *source(struct arena *a, const char *text)
@@ -19,12 +20,15 @@ static struct json *source(struct arena *a, const char *text)
 
 static struct json *make_volume(struct arena *a, const char *name)
 {
-    const char *text = arena_printf(
-        a,
-        "{\"name\":\"%s\",\"projected\":{\"sources\":[{\"serviceAccountToken\":{\"expirationSeconds\":3607,\"path\":"
-        "\"token\"}},{\"configMap\":{\"name\":\"kube-root-ca.crt\",\"items\":[{\"key\":\"ca.crt\",\"path\":\"ca.crt\"}]}},"
-        "{\"downwardAPI\":{\"items\":[{\"path\":\"namespace\",\"fieldRef\":{\"apiVersion\":\"v1\",\"fieldPath\":"
-        "\"metadata.namespace\"}}]}}],\"defaultMode\":420}}", name);
+    const char *text = arena_printf(a,
+                                    "{\"name\":\"%s\",\"projected\":{\"sources\":[{"
+                                    "\"serviceAccountToken\":{\"expirationSeconds\":3607,\"path\":"
+                                    "\"token\"}},{\"configMap\":{\"name\":\"kube-root-ca.crt\","
+                                    "\"items\":[{\"key\":\"ca.crt\",\"path\":\"ca.crt\"}]}},"
+                                    "{\"downwardAPI\":{\"items\":[{\"path\":\"namespace\","
+                                    "\"fieldRef\":{\"apiVersion\":\"v1\",\"fieldPath\":"
+                                    "\"metadata.namespace\"}}]}}],\"defaultMode\":420}}",
+                                    name);
     return text ? source(a, text) : NULL;
 }
 
@@ -70,7 +74,8 @@ static void add_token(struct write *w, struct json *spec, const struct json *acc
 
 static bool is_mirror(const struct write *w)
 {
-    return json_get(json_path(w->object, "metadata.annotations"), "kubernetes.io/config.mirror") != NULL;
+    return json_get(json_path(w->object, "metadata.annotations"), "kubernetes.io/config.mirror") !=
+           NULL;
 }
 
 int admit_service_account(struct write *w)
@@ -82,10 +87,12 @@ int admit_service_account(struct write *w)
         json_set_cstr(w->a, spec, "serviceAccountName", "default");
     struct str name = json_path_str(spec, "serviceAccountName");
     json_set_str(w->a, spec, "serviceAccount", name);
-    const struct json *account = object_load(w->api, w->a, "", "serviceaccounts", w->ns, name, NULL);
+    const struct json *account =
+        object_load(w->api, w->a, "", "serviceaccounts", w->ns, name, NULL);
     if (!account) {
-        const char *why = arena_printf(w->a, "error looking up service account " STR_FMT "/" STR_FMT
-                                             ": serviceaccount \"" STR_FMT "\" not found",
+        const char *why = arena_printf(w->a,
+                                       "error looking up service account " STR_FMT "/" STR_FMT
+                                       ": serviceaccount \"" STR_FMT "\" not found",
                                        STR_ARG(w->ns), STR_ARG(name), STR_ARG(name));
         return fail_forbidden(w->r, w->resource, w->name, why ? why : "");
     }

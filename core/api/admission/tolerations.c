@@ -1,4 +1,5 @@
-/* DefaultTolerationSeconds: a pod stays five minutes on a node that is not ready or not reachable. */
+/* DefaultTolerationSeconds: a pod stays five minutes on a node that is not ready or not reachable.
+ */
 #include "api/write.h"
 
 enum { SECONDS = 300 };
@@ -15,9 +16,11 @@ static bool tolerates(const struct json *list, const char *key)
 
 int admit_tolerations(struct write *w)
 {
-    static const char *const keys[] = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"};
+    static const char *const keys[] = {"node.kubernetes.io/not-ready",
+                                       "node.kubernetes.io/unreachable"};
     struct json *spec = json_get(w->object, "spec");
-    bool pod = cstr_eq(schema_resource_plural(w->resource), "pods") && !schema_resource_group(w->resource)[0];
+    bool pod = cstr_eq(schema_resource_plural(w->resource), "pods") &&
+               !schema_resource_group(w->resource)[0];
     if (!pod || !spec || w->subresource[0])
         return 0;
     for (size_t i = 0; i < 2; i++) {

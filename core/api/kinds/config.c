@@ -6,7 +6,8 @@ enum { DATA_BYTES = 1024 * 1024 };
 
 static const struct kind_field secret_fields[] = {{"type", "type"}, {NULL, NULL}};
 
-static size_t check_keys(struct field_errors *e, const char *part, const struct json *data, const struct json *other)
+static size_t check_keys(struct field_errors *e, const char *part, const struct json *data,
+                         const struct json *other)
 {
     size_t bytes = 0;
     for (const struct json *m = json_first(data); m; m = m->next) {
@@ -21,8 +22,10 @@ static size_t check_keys(struct field_errors *e, const char *part, const struct 
 
 static void validate_map(struct write *w)
 {
-    const struct json *data = json_get(w->object, "data"), *binary = json_get(w->object, "binaryData");
-    size_t bytes = check_keys(&w->errors, "data", data, NULL) + check_keys(&w->errors, "binaryData", binary, data) / 4 * 3;
+    const struct json *data = json_get(w->object, "data"),
+                      *binary = json_get(w->object, "binaryData");
+    size_t bytes = check_keys(&w->errors, "data", data, NULL) +
+                   check_keys(&w->errors, "binaryData", binary, data) / 4 * 3;
     if (bytes > DATA_BYTES)
         field_too_long(&w->errors, NULL, DATA_BYTES);
 }
@@ -32,10 +35,12 @@ static void check_frozen(struct write *w, const char *const *parts)
     if (!json_path_bool(w->old, "immutable", false))
         return;
     if (!json_path_bool(w->object, "immutable", false))
-        field_forbidden(&w->errors, FIELD(NULL, "immutable"), "field is immutable when `immutable` is set");
+        field_forbidden(&w->errors, FIELD(NULL, "immutable"),
+                        "field is immutable when `immutable` is set");
     for (; *parts; parts++)
         if (!json_equal(json_get(w->object, *parts), json_get(w->old, *parts)))
-            field_forbidden(&w->errors, FIELD(NULL, *parts), "field is immutable when `immutable` is set");
+            field_forbidden(&w->errors, FIELD(NULL, *parts),
+                            "field is immutable when `immutable` is set");
 }
 
 static void update_map(struct write *w)
@@ -83,19 +88,25 @@ static void validate_secret(struct write *w)
     else if (str_is(type, "kubernetes.io/tls")) {
         need(w, "tls.crt");
         need(w, "tls.key");
-    } else if (str_is(type, "kubernetes.io/basic-auth") && !json_get(data, "username") && !json_get(data, "password")) {
+    } else if (str_is(type, "kubernetes.io/basic-auth") && !json_get(data, "username") &&
+               !json_get(data, "password")) {
         need(w, "username");
         need(w, "password");
     } else if (str_is(type, "kubernetes.io/service-account-token") &&
-               !json_str(json_get(json_path(w->object, "metadata.annotations"), "kubernetes.io/service-account.name")).n) {
+               !json_str(json_get(json_path(w->object, "metadata.annotations"),
+                                  "kubernetes.io/service-account.name"))
+                    .n) {
         field_required(&w->errors,
-                       FIELD_KEY(FIELD(FIELD(NULL, "metadata"), "annotations"), STR("kubernetes.io/service-account.name")), NULL);
+                       FIELD_KEY(FIELD(FIELD(NULL, "metadata"), "annotations"),
+                                 STR("kubernetes.io/service-account.name")),
+                       NULL);
     }
 }
 
 static void update_secret(struct write *w)
 {
-    field_check_immutable(&w->errors, FIELD(NULL, "type"), json_get(w->object, "type"), json_get(w->old, "type"));
+    field_check_immutable(&w->errors, FIELD(NULL, "type"), json_get(w->object, "type"),
+                          json_get(w->old, "type"));
     check_frozen(w, (const char *const[]){"data", NULL});
 }
 

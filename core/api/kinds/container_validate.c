@@ -19,13 +19,18 @@ void resources_validate(struct field_errors *e, const struct field *f, const str
             if (q.nano < 0)
                 field_invalid(e, at, m, "must be greater than or equal to 0");
             const struct json *most = json_get_str(limits, m->key);
-            if (i == 1 && most && quantity_parse(json_str(most), &limit, NULL) == 0 && quantity_cmp(&q, &limit) > 0)
-                field_invalid(e, at, m, arena_printf(e->arena, "must be less than or equal to " STR_FMT " limit of " STR_FMT,
-                                                     STR_ARG(m->key), STR_ARG(json_str(most))));
+            if (i == 1 && most && quantity_parse(json_str(most), &limit, NULL) == 0 &&
+                quantity_cmp(&q, &limit) > 0)
+                field_invalid(e, at, m,
+                              arena_printf(e->arena,
+                                           "must be less than or equal to " STR_FMT
+                                           " limit of " STR_FMT,
+                                           STR_ARG(m->key), STR_ARG(json_str(most))));
         }
 }
 
-static void check_port_number(struct field_errors *e, const struct field *f, const struct json *port)
+static void check_port_number(struct field_errors *e, const struct field *f,
+                              const struct json *port)
 {
     if (json_is(port, JSON_INT)) {
         const char *wrong = names_port_number(port->i64);
@@ -49,7 +54,8 @@ static void ports_validate(struct field_errors *e, const struct field *f, const 
         for (const struct json *q = json_first(ports); q != p && name.n; q = q->next)
             if (str_eq(json_path_str(q, "name"), name))
                 field_duplicate(e, FIELD(at, "name"), name);
-        int64_t number = json_path_i64(p, "containerPort", 0), host = json_path_i64(p, "hostPort", 0);
+        int64_t number = json_path_i64(p, "containerPort", 0),
+                host = json_path_i64(p, "hostPort", 0);
         if (number == 0)
             field_required(e, FIELD(at, "containerPort"), NULL);
         else if (names_port_number(number))
@@ -60,9 +66,11 @@ static void ports_validate(struct field_errors *e, const struct field *f, const 
     }
 }
 
-static void env_from_validate(struct field_errors *e, const struct field *f, const struct json *from)
+static void env_from_validate(struct field_errors *e, const struct field *f,
+                              const struct json *from)
 {
-    static const char *const kinds[] = {"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"};
+    static const char *const kinds[] = {"fieldRef", "resourceFieldRef", "configMapKeyRef",
+                                        "secretKeyRef", "fileKeyRef"};
     unsigned count = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         const struct json *k = json_get(from, kinds[i]);
@@ -81,7 +89,9 @@ static void env_from_validate(struct field_errors *e, const struct field *f, con
             field_required(e, FIELD(FIELD(f, kinds[i]), "resource"), NULL);
     }
     if (count == 0)
-        field_invalid_str(e, f, STR(""), "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`");
+        field_invalid_str(e, f, STR(""),
+                          "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` "
+                          "or `secretKeyRef`");
     else if (count > 1)
         field_invalid_str(e, f, STR(""), "may not have more than one field specified at a time");
 }
@@ -90,11 +100,13 @@ static const char *env_name_rule(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] < 0x20 || s.p[i] > 0x7e || s.p[i] == '=')
-            return "a valid environment variable name must consist only of printable ASCII characters other than '='";
+            return "a valid environment variable name must consist only of printable ASCII "
+                   "characters other than '='";
     return NULL;
 }
 
-static void env_validate(struct field_errors *e, const struct field *f, const struct json *container)
+static void env_validate(struct field_errors *e, const struct field *f,
+                         const struct json *container)
 {
     int64_t i = 0;
     for (const struct json *v = json_first(json_get(container, "env")); v; v = v->next, i++) {
@@ -106,7 +118,8 @@ static void env_validate(struct field_errors *e, const struct field *f, const st
             field_check_name(e, FIELD(at, "name"), name, env_name_rule);
         const struct json *from = json_get(v, "valueFrom");
         if (from && json_path_str(v, "value").n)
-            field_invalid_str(e, FIELD(at, "valueFrom"), STR(""), "may not be specified when `value` is not empty");
+            field_invalid_str(e, FIELD(at, "valueFrom"), STR(""),
+                              "may not be specified when `value` is not empty");
         else if (from)
             env_from_validate(e, FIELD(at, "valueFrom"), from);
     }
@@ -115,15 +128,16 @@ static void env_validate(struct field_errors *e, const struct field *f, const st
         const struct field *at = FIELD_AT(FIELD(f, "envFrom"), i);
         bool map = json_get(v, "configMapRef"), secret = json_get(v, "secretRef");
         if (map == secret)
-            field_invalid_str(e, at, STR(""), map ? "may not have more than one field specified at a time"
-                                                  : "must specify one of: `configMapRef` or `secretRef`");
+            field_invalid_str(e, at, STR(""),
+                              map ? "may not have more than one field specified at a time"
+                                  : "must specify one of: `configMapRef` or `secretRef`");
         else if (!json_path_str(v, map ? "configMapRef.name" : "secretRef.name").n)
             field_required(e, FIELD(FIELD(at, map ? "configMapRef" : "secretRef"), "name"), NULL);
     }
 }
 
-static void mounts_validate(struct field_errors *e, const struct field *f, const struct json *mounts,
-                            const struct map *volumes)
+static void mounts_validate(struct field_errors *e, const struct field *f,
+                            const struct json *mounts, const struct map *volumes)
 {
     int64_t i = 0;
     for (const struct json *m = json_first(mounts); m; m = m->next, i++) {
@@ -138,9 +152,11 @@ static void mounts_validate(struct field_errors *e, const struct field *f, const
         for (const struct json *o = json_first(mounts); o != m && path.n; o = o->next)
             if (str_eq(json_path_str(o, "mountPath"), path))
                 field_invalid_str(e, FIELD(at, "mountPath"), path, "must be unique");
-        struct str sub = json_path_str(m, "subPath"), expr = json_path_str(m, "subPathExpr"), rest = sub, part;
+        struct str sub = json_path_str(m, "subPath"), expr = json_path_str(m, "subPathExpr"),
+                   rest = sub, part;
         if (sub.n && expr.n)
-            field_invalid_str(e, FIELD(at, "subPathExpr"), expr, "subPathExpr and subPath are mutually exclusive");
+            field_invalid_str(e, FIELD(at, "subPathExpr"), expr,
+                              "subPathExpr and subPath are mutually exclusive");
         if (sub.n && sub.p[0] == '/')
             field_invalid_str(e, FIELD(at, "subPath"), sub, "must be a relative path");
         while (sub.n && str_split(&rest, '/', &part))
@@ -168,7 +184,8 @@ static void handler_validate(struct field_errors *e, const struct field *f, cons
         if (i == 1 && !json_path_str(x, "path").n)
             field_required(e, FIELD(at, "path"), NULL);
         if (i == 1)
-            field_check_enum(e, FIELD(at, "scheme"), json_get(x, "scheme"), (const char *const[]){"HTTP", "HTTPS", NULL});
+            field_check_enum(e, FIELD(at, "scheme"), json_get(x, "scheme"),
+                             (const char *const[]){"HTTP", "HTTPS", NULL});
         if (i == 4)
             field_check_not_negative(e, FIELD(at, "seconds"), json_get(x, "seconds"));
     }
@@ -176,27 +193,33 @@ static void handler_validate(struct field_errors *e, const struct field *f, cons
         field_required(e, f, "must specify a handler type");
 }
 
-static void probe_validate(struct field_errors *e, const struct field *f, const struct json *p, bool readiness)
+static void probe_validate(struct field_errors *e, const struct field *f, const struct json *p,
+                           bool readiness)
 {
-    static const char *const numbers[] = {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold",
-                                          "failureThreshold"};
+    static const char *const numbers[] = {"initialDelaySeconds", "timeoutSeconds", "periodSeconds",
+                                          "successThreshold", "failureThreshold"};
     if (!p)
         return;
     handler_validate(e, f, p);
     for (size_t i = 0; i < 5; i++)
         field_check_not_negative(e, FIELD(f, numbers[i]), json_get(p, numbers[i]));
     if (!readiness && json_path_i64(p, "successThreshold", 1) != 1)
-        field_invalid(e, FIELD(f, "successThreshold"), json_get(p, "successThreshold"), "must be 1");
+        field_invalid(e, FIELD(f, "successThreshold"), json_get(p, "successThreshold"),
+                      "must be 1");
     const struct json *grace = json_get(p, "terminationGracePeriodSeconds");
     if (grace && readiness)
-        field_invalid(e, FIELD(f, "terminationGracePeriodSeconds"), grace, "must not be set for readinessProbes");
+        field_invalid(e, FIELD(f, "terminationGracePeriodSeconds"), grace,
+                      "must not be set for readinessProbes");
     else if (grace && json_i64(grace, 0) <= 0)
-        field_invalid(e, FIELD(f, "terminationGracePeriodSeconds"), grace, "must be greater than 0");
+        field_invalid(e, FIELD(f, "terminationGracePeriodSeconds"), grace,
+                      "must be greater than 0");
 }
 
-void container_lifecycle_validate(struct field_errors *e, const struct field *f, const struct json *c)
+void container_lifecycle_validate(struct field_errors *e, const struct field *f,
+                                  const struct json *c)
 {
-    const struct json *start = json_path(c, "lifecycle.postStart"), *stop = json_path(c, "lifecycle.preStop");
+    const struct json *start = json_path(c, "lifecycle.postStart"),
+                      *stop = json_path(c, "lifecycle.preStop");
     const struct field *at = FIELD(f, "lifecycle");
     if (start)
         handler_validate(e, FIELD(at, "postStart"), start);
@@ -220,9 +243,11 @@ static void security_validate(struct field_errors *e, const struct field *f, con
     }
     const struct json *escalate = json_get(s, "allowPrivilegeEscalation");
     if (escalate && !json_bool(escalate, true) && json_path_bool(s, "privileged", false))
-        field_invalid(e, f, s, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+        field_invalid(e, f, s,
+                      "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
     const struct json *seccomp = json_get(s, "seccompProfile");
-    struct str type = json_path_str(seccomp, "type"), profile = json_path_str(seccomp, "localhostProfile");
+    struct str type = json_path_str(seccomp, "type"),
+               profile = json_path_str(seccomp, "localhostProfile");
     if (seccomp)
         field_check_enum(e, FIELD(FIELD(f, "seccompProfile"), "type"), json_get(seccomp, "type"),
                          (const char *const[]){"Localhost", "RuntimeDefault", "Unconfined", NULL});
@@ -231,11 +256,12 @@ static void security_validate(struct field_errors *e, const struct field *f, con
                        "must be set when seccomp type is Localhost ");
     const struct json *mount = json_get(s, "procMount");
     if (mount)
-        field_check_enum(e, FIELD(f, "procMount"), mount, (const char *const[]){"Default", "Unmasked", NULL});
+        field_check_enum(e, FIELD(f, "procMount"), mount,
+                         (const char *const[]){"Default", "Unmasked", NULL});
 }
 
-void container_validate(struct field_errors *e, const struct field *f, const struct json *c, const struct map *volumes,
-                        struct map *names)
+void container_validate(struct field_errors *e, const struct field *f, const struct json *c,
+                        const struct map *volumes, struct map *names)
 {
     struct str name = json_path_str(c, "name"), image = json_path_str(c, "image");
     if (!name.n)
@@ -249,10 +275,12 @@ void container_validate(struct field_errors *e, const struct field *f, const str
     if (!image.n)
         field_required(e, FIELD(f, "image"), NULL);
     else if (str_trim(image).n != image.n)
-        field_invalid_str(e, FIELD(f, "image"), image, "must not have leading or trailing whitespace");
+        field_invalid_str(e, FIELD(f, "image"), image,
+                          "must not have leading or trailing whitespace");
     field_check_enum(e, FIELD(f, "imagePullPolicy"), json_get(c, "imagePullPolicy"),
                      (const char *const[]){"Always", "IfNotPresent", "Never", NULL});
-    field_check_enum(e, FIELD(f, "terminationMessagePolicy"), json_get(c, "terminationMessagePolicy"),
+    field_check_enum(e, FIELD(f, "terminationMessagePolicy"),
+                     json_get(c, "terminationMessagePolicy"),
                      (const char *const[]){"FallbackToLogsOnError", "File", NULL});
     ports_validate(e, FIELD(f, "ports"), json_get(c, "ports"));
     env_validate(e, f, c);

@@ -9,7 +9,8 @@ static void job_spec_default(struct arena *a, struct json *spec)
     if (json_absent(json_get(spec, "completions")) && json_absent(json_get(spec, "parallelism")))
         json_set_i64(a, spec, "completions", 1);
     set_missing_i64(a, spec, "parallelism", 1);
-    set_missing_i64(a, spec, "backoffLimit", json_get(spec, "backoffLimitPerIndex") ? INT32_MAX : 6);
+    set_missing_i64(a, spec, "backoffLimit",
+                    json_get(spec, "backoffLimitPerIndex") ? INT32_MAX : 6);
     set_missing(a, spec, "completionMode", "NonIndexed");
     set_missing_bool(a, spec, "suspend", false);
     set_missing_bool(a, spec, "manualSelector", false);
@@ -40,10 +41,11 @@ static void prepare_job(struct write *w)
     json_set_cstr(a, match, names[0], uid);
 }
 
-static void job_spec_validate(struct field_errors *e, const struct field *f, const struct json *spec)
+static void job_spec_validate(struct field_errors *e, const struct field *f,
+                              const struct json *spec)
 {
-    static const char *const numbers[] = {"parallelism", "completions", "backoffLimit", "activeDeadlineSeconds",
-                                          "ttlSecondsAfterFinished"};
+    static const char *const numbers[] = {"parallelism", "completions", "backoffLimit",
+                                          "activeDeadlineSeconds", "ttlSecondsAfterFinished"};
     for (size_t i = 0; i < 5; i++)
         field_check_not_negative(e, FIELD(f, numbers[i]), json_get(spec, numbers[i]));
     template_validate(e, f, spec, NULL);
@@ -78,7 +80,8 @@ static void validate_cron(struct write *w)
         field_required(&w->errors, FIELD(f, "schedule"), NULL);
     field_check_enum(&w->errors, FIELD(f, "concurrencyPolicy"), json_get(spec, "concurrencyPolicy"),
                      (const char *const[]){"Allow", "Forbid", "Replace", NULL});
-    job_spec_validate(&w->errors, FIELD(FIELD(f, "jobTemplate"), "spec"), json_path(spec, "jobTemplate.spec"));
+    job_spec_validate(&w->errors, FIELD(FIELD(f, "jobTemplate"), "spec"),
+                      json_path(spec, "jobTemplate.spec"));
 }
 
 const struct kind kind_job = {

@@ -1,15 +1,32 @@
-/* Which rules go with which resource. Most kinds need no file: flags, name rule and fields say all. */
+/* Which rules go with which resource. Most kinds need no file: flags, name rule and fields say all.
+ */
 #include "api/kinds/kinds.h"
 #include "codec/names.h"
 
 static const struct kind *const own[] = {
-    &kind_pod,        &kind_deployment,  &kind_replicaset,      &kind_replication_controller, &kind_stateful_set,
-    &kind_daemon_set, &kind_service,     &kind_config_map,      &kind_secret,                 &kind_namespace,
-    &kind_node,       &kind_service_account, &kind_lease,       &kind_endpoints,              &kind_endpoint_slice,
-    &kind_event,      &kind_priority_class,  &kind_job,         &kind_cron_job,
+    &kind_pod,
+    &kind_deployment,
+    &kind_replicaset,
+    &kind_replication_controller,
+    &kind_stateful_set,
+    &kind_daemon_set,
+    &kind_service,
+    &kind_config_map,
+    &kind_secret,
+    &kind_namespace,
+    &kind_node,
+    &kind_service_account,
+    &kind_lease,
+    &kind_endpoints,
+    &kind_endpoint_slice,
+    &kind_event,
+    &kind_priority_class,
+    &kind_job,
+    &kind_cron_job,
 };
 
-static const struct kind_field request_fields[] = {{"spec.signerName", "spec.signerName"}, {NULL, NULL}};
+static const struct kind_field request_fields[] = {{"spec.signerName", "spec.signerName"},
+                                                   {NULL, NULL}};
 
 static const struct kind plain[] = {
     {.group = "", .resource = "persistentvolumes", .flags = KIND_STATUS | KIND_RETURN_DELETED},
@@ -17,14 +34,18 @@ static const struct kind plain[] = {
     {.group = "", .resource = "podtemplates", .flags = KIND_GENERATION | KIND_RETURN_DELETED},
     {.group = "", .resource = "resourcequotas", .flags = KIND_STATUS | KIND_RETURN_DELETED},
     {.group = "", .resource = "limitranges", .flags = KIND_CREATE_ON_UPDATE},
-    {.group = "apiextensions.k8s.io", .resource = "customresourcedefinitions", .flags = KIND_STATUS | KIND_GENERATION},
+    {.group = "apiextensions.k8s.io",
+     .resource = "customresourcedefinitions",
+     .flags = KIND_STATUS | KIND_GENERATION},
     {.group = "apiregistration.k8s.io", .resource = "apiservices", .flags = KIND_STATUS},
     {.group = "autoscaling", .resource = "horizontalpodautoscalers", .flags = KIND_STATUS},
     {.group = "certificates.k8s.io",
      .resource = "certificatesigningrequests",
      .flags = KIND_STATUS,
      .fields = request_fields},
-    {.group = "flowcontrol.apiserver.k8s.io", .resource = "flowschemas", .flags = KIND_STATUS | KIND_GENERATION},
+    {.group = "flowcontrol.apiserver.k8s.io",
+     .resource = "flowschemas",
+     .flags = KIND_STATUS | KIND_GENERATION},
     {.group = "flowcontrol.apiserver.k8s.io",
      .resource = "prioritylevelconfigurations",
      .flags = KIND_STATUS | KIND_GENERATION},

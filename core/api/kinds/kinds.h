@@ -4,9 +4,10 @@
 
 #include "api/write.h"
 
-extern const struct kind kind_pod, kind_deployment, kind_replicaset, kind_replication_controller, kind_stateful_set,
-    kind_daemon_set, kind_service, kind_config_map, kind_secret, kind_namespace, kind_node, kind_service_account,
-    kind_lease, kind_endpoints, kind_endpoint_slice, kind_event, kind_priority_class, kind_job, kind_cron_job;
+extern const struct kind kind_pod, kind_deployment, kind_replicaset, kind_replication_controller,
+    kind_stateful_set, kind_daemon_set, kind_service, kind_config_map, kind_secret, kind_namespace,
+    kind_node, kind_service_account, kind_lease, kind_endpoints, kind_endpoint_slice, kind_event,
+    kind_priority_class, kind_job, kind_cron_job;
 
 /* ---- pod specs, also of templates ---- */
 void pod_spec_default(struct arena *a, struct json *spec);
@@ -17,12 +18,15 @@ void template_default(struct arena *a, struct json *spec);
 void template_validate(struct field_errors *e, const struct field *spec, const struct json *object,
                        const char *restart);
 const char *pod_qos_class(struct arena *a, const struct json *spec);
-void resources_validate(struct field_errors *e, const struct field *f, const struct json *resources);
+void resources_validate(struct field_errors *e, const struct field *f,
+                        const struct json *resources);
 void probe_default(struct arena *a, struct json *probe);
 void container_default(struct arena *a, struct json *container, bool host_network);
-void container_lifecycle_validate(struct field_errors *e, const struct field *f, const struct json *container);
+void container_lifecycle_validate(struct field_errors *e, const struct field *f,
+                                  const struct json *container);
 void volumes_default(struct arena *a, struct json *volumes);
-void volumes_validate(struct field_errors *e, const struct field *f, const struct json *volumes, struct map *ret_names);
+void volumes_validate(struct field_errors *e, const struct field *f, const struct json *volumes,
+                      struct map *ret_names);
 void container_validate(struct field_errors *e, const struct field *f, const struct json *container,
                         const struct map *volumes, struct map *names);
 

@@ -18,7 +18,8 @@ static void set_label(struct write *w)
 
 static void prepare_create(struct write *w)
 {
-    struct json *spec = json_object_at(w->a, w->object, "spec"), *list = json_array_at(w->a, spec, "finalizers");
+    struct json *spec = json_object_at(w->a, w->object, "spec"),
+                *list = json_array_at(w->a, spec, "finalizers");
     bool has = false;
     for (const struct json *m = json_first(list); m; m = m->next)
         has = has || str_is(json_str(m), "kubernetes");

@@ -2,7 +2,8 @@
 #include "api/kinds/kinds.h"
 #include "codec/names.h"
 
-static const struct kind_field fields[] = {{"spec.unschedulable", "spec.unschedulable"}, {NULL, NULL}};
+static const struct kind_field fields[] = {{"spec.unschedulable", "spec.unschedulable"},
+                                           {NULL, NULL}};
 
 static void validate(struct write *w)
 {
@@ -14,7 +15,8 @@ static void validate(struct write *w)
         const struct field *at = FIELD_AT(f, i);
         struct str key = json_path_str(t, "key"), effect = json_path_str(t, "effect");
         field_check_name(&w->errors, FIELD(at, "key"), key, names_qualified);
-        field_check_name(&w->errors, FIELD(at, "value"), json_path_str(t, "value"), names_label_value);
+        field_check_name(&w->errors, FIELD(at, "value"), json_path_str(t, "value"),
+                         names_label_value);
         field_check_enum(&w->errors, FIELD(at, "effect"), json_get(t, "effect"), effects);
         for (const struct json *o = json_first(taints); o != t; o = o->next)
             if (str_eq(json_path_str(o, "key"), key) && str_eq(json_path_str(o, "effect"), effect))
@@ -30,9 +32,10 @@ static void validate_update(struct write *w)
         struct str was = json_path_str(json_get(w->old, "spec"), once[i]);
         struct str now = json_path_str(json_get(w->object, "spec"), once[i]);
         if (was.n && !str_eq(was, now))
-            field_forbidden(&w->errors, FIELD(FIELD(NULL, "spec"), once[i]),
-                            i == 0 ? "node updates may not change podCIDR except from \"\" to valid"
-                                   : "node updates may not change providerID except from \"\" to valid");
+            field_forbidden(
+                &w->errors, FIELD(FIELD(NULL, "spec"), once[i]),
+                i == 0 ? "node updates may not change podCIDR except from \"\" to valid"
+                       : "node updates may not change providerID except from \"\" to valid");
     }
 }
 

@@ -56,11 +56,13 @@ static void prepare_create(struct write *w)
     json_set_cstr(w->a, status, "qosClass", pod_qos_class(w->a, json_get(w->object, "spec")));
     const struct json *gates = json_path(w->object, "spec.schedulingGates");
     if (json_count(gates)) {
-        struct json *c = json_append(w->a, json_array_at(w->a, status, "conditions"), json_new(w->a, JSON_OBJECT));
+        struct json *c = json_append(w->a, json_array_at(w->a, status, "conditions"),
+                                     json_new(w->a, JSON_OBJECT));
         json_set_cstr(w->a, c, "type", "PodScheduled");
         json_set_cstr(w->a, c, "status", "False");
         json_set_cstr(w->a, c, "reason", "SchedulingGated");
-        json_set_cstr(w->a, c, "message", "Scheduling is blocked due to non-empty scheduling gates");
+        json_set_cstr(w->a, c, "message",
+                      "Scheduling is blocked due to non-empty scheduling gates");
     }
     json_set(w->a, w->object, "status", status);
 }
@@ -76,8 +78,8 @@ static void validate(struct write *w)
 /* Makes what may be changed equal, so that all that still differs may not. */
 static void level(struct arena *a, struct json *spec, const struct json *old)
 {
-    static const char *const free_fields[] = {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds",
-                                              "schedulingGates"};
+    static const char *const free_fields[] = {"activeDeadlineSeconds", "tolerations",
+                                              "terminationGracePeriodSeconds", "schedulingGates"};
     static const char *const lists[] = {"containers", "initContainers"};
     for (size_t i = 0; i < 4; i++) {
         const struct json *was = json_get(old, free_fields[i]);
@@ -113,19 +115,22 @@ static void validate_update(struct write *w)
     if (w->subresource[0])
         return; /* restricted to its own part already */
     if (json_count(json_get(now, "containers")) != json_count(json_get(before, "containers"))) {
-        field_forbidden(&w->errors, FIELD(spec, "containers"), "pod updates may not add or remove containers");
+        field_forbidden(&w->errors, FIELD(spec, "containers"),
+                        "pod updates may not add or remove containers");
         return;
     }
     if (!tolerations_kept(json_get(now, "tolerations"), json_get(before, "tolerations")))
-        field_forbidden(&w->errors, FIELD(spec, "tolerations"), "existing toleration can not be modified except its tolerationSeconds");
+        field_forbidden(&w->errors, FIELD(spec, "tolerations"),
+                        "existing toleration can not be modified except its tolerationSeconds");
     struct json *copy = json_clone(w->a, now);
     level(w->a, copy, before);
     if (!json_equal(copy, before))
-        field_forbidden(&w->errors, spec,
-                        "pod updates may not change fields other than `spec.containers[*].image`,"
-                        "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
-                        "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` "
-                        "(allow it to be set to 1 if it was previously negative)");
+        field_forbidden(
+            &w->errors, spec,
+            "pod updates may not change fields other than `spec.containers[*].image`,"
+            "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
+            "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` "
+            "(allow it to be set to 1 if it was previously negative)");
 }
 
 const struct kind kind_pod = {

@@ -2,8 +2,9 @@
 #include "api/kinds/kinds.h"
 #include "codec/names.h"
 
-static void containers_validate(struct field_errors *e, const struct field *spec, const struct json *object,
-                                const struct map *volumes, struct map *names)
+static void containers_validate(struct field_errors *e, const struct field *spec,
+                                const struct json *object, const struct map *volumes,
+                                struct map *names)
 {
     int64_t i = 0;
     const struct json *list = json_get(object, "containers");
@@ -15,43 +16,54 @@ static void containers_validate(struct field_errors *e, const struct field *spec
         container_lifecycle_validate(e, at, c);
     }
     i = 0;
-    for (const struct json *c = json_first(json_get(object, "initContainers")); c; c = c->next, i++) {
-        static const char *const forbidden[] = {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"};
+    for (const struct json *c = json_first(json_get(object, "initContainers")); c;
+         c = c->next, i++) {
+        static const char *const forbidden[] = {"lifecycle", "livenessProbe", "readinessProbe",
+                                                "startupProbe"};
         const struct field *at = FIELD_AT(FIELD(spec, "initContainers"), i);
         container_validate(e, at, c, volumes, names);
         const struct json *policy = json_get(c, "restartPolicy");
         bool sidecar = str_is(json_str(policy), "Always");
         if (policy && !sidecar)
-            field_unsupported(e, FIELD(at, "restartPolicy"), json_str(policy), (const char *const[]){"Always", NULL});
+            field_unsupported(e, FIELD(at, "restartPolicy"), json_str(policy),
+                              (const char *const[]){"Always", NULL});
         if (sidecar)
             container_lifecycle_validate(e, at, c);
         for (size_t k = 0; k < 4 && !sidecar; k++)
             if (json_get(c, forbidden[k]))
-                field_forbidden(e, FIELD(at, forbidden[k]), "may not be set for init containers without restartPolicy=Always");
+                field_forbidden(e, FIELD(at, forbidden[k]),
+                                "may not be set for init containers without restartPolicy=Always");
     }
     i = 0;
-    for (const struct json *c = json_first(json_get(object, "ephemeralContainers")); c; c = c->next, i++)
+    for (const struct json *c = json_first(json_get(object, "ephemeralContainers")); c;
+         c = c->next, i++)
         container_validate(e, FIELD_AT(FIELD(spec, "ephemeralContainers"), i), c, volumes, names);
 }
 
-static void tolerations_validate(struct field_errors *e, const struct field *f, const struct json *list)
+static void tolerations_validate(struct field_errors *e, const struct field *f,
+                                 const struct json *list)
 {
     static const char *const effects[] = {"NoSchedule", "PreferNoSchedule", "NoExecute", NULL};
     int64_t i = 0;
     for (const struct json *t = json_first(list); t; t = t->next, i++) {
         const struct field *at = FIELD_AT(f, i);
-        struct str key = json_path_str(t, "key"), op = json_path_str(t, "operator"), effect = json_path_str(t, "effect");
+        struct str key = json_path_str(t, "key"), op = json_path_str(t, "operator"),
+                   effect = json_path_str(t, "effect");
         if (key.n)
             field_check_name(e, FIELD(at, "key"), key, names_qualified);
         else if (!str_is(op, "Exists"))
             field_invalid_str(e, FIELD(at, "operator"), op,
-                              "operator must be Exists when `key` is empty, which means \"match all values and all keys\"");
+                              "operator must be Exists when `key` is empty, which means \"match "
+                              "all values and all keys\"");
         if (json_get(t, "tolerationSeconds") && !str_is(effect, "NoExecute"))
-            field_invalid_str(e, FIELD(at, "effect"), effect, "effect must be 'NoExecute' when `tolerationSeconds` is set");
+            field_invalid_str(e, FIELD(at, "effect"), effect,
+                              "effect must be 'NoExecute' when `tolerationSeconds` is set");
         if (op.n && !str_is(op, "Exists") && !str_is(op, "Equal"))
-            field_unsupported(e, FIELD(at, "operator"), op, (const char *const[]){"Equal", "Exists", NULL});
+            field_unsupported(e, FIELD(at, "operator"), op,
+                              (const char *const[]){"Equal", "Exists", NULL});
         if (str_is(op, "Exists") && json_path_str(t, "value").n)
-            field_invalid_str(e, FIELD(at, "operator"), op, "value must be empty when `operator` is 'Exists'");
+            field_invalid_str(e, FIELD(at, "operator"), op,
+                              "value must be empty when `operator` is 'Exists'");
         if (effect.n)
             field_check_enum(e, FIELD(at, "effect"), json_get(t, "effect"), effects);
     }
@@ -67,7 +79,8 @@ static void security_validate(struct field_errors *e, const struct field *f, con
         if (wrong)
             field_invalid(e, FIELD(f, ids[k]), id, wrong);
     }
-    for (const struct json *g = json_first(json_get(s, "supplementalGroups")); g; g = g->next, i++) {
+    for (const struct json *g = json_first(json_get(s, "supplementalGroups")); g;
+         g = g->next, i++) {
         const char *wrong = json_is(g, JSON_INT) ? names_uid_range(g->i64) : NULL;
         if (wrong)
             field_invalid(e, FIELD_AT(FIELD(f, "supplementalGroups"), i), g, wrong);
@@ -76,8 +89,9 @@ static void security_validate(struct field_errors *e, const struct field *f, con
 
 static void dns_validate(struct field_errors *e, const struct field *f, const struct json *spec)
 {
-    field_check_enum(e, FIELD(f, "dnsPolicy"), json_get(spec, "dnsPolicy"),
-                     (const char *const[]){"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None", NULL});
+    field_check_enum(
+        e, FIELD(f, "dnsPolicy"), json_get(spec, "dnsPolicy"),
+        (const char *const[]){"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None", NULL});
     const struct json *servers = json_path(spec, "dnsConfig.nameservers");
     const struct field *at = FIELD(FIELD(f, "dnsConfig"), "nameservers");
     int64_t i = 0;
@@ -91,9 +105,11 @@ static void dns_validate(struct field_errors *e, const struct field *f, const st
 
 static void names_validate(struct field_errors *e, const struct field *f, const struct json *spec)
 {
-    struct str account = json_path_str(spec, "serviceAccountName"), host = json_path_str(spec, "hostname");
+    struct str account = json_path_str(spec, "serviceAccountName"),
+               host = json_path_str(spec, "hostname");
     struct str sub = json_path_str(spec, "subdomain"), node = json_path_str(spec, "nodeName");
-    struct str priority = json_path_str(spec, "priorityClassName"), runtime = json_path_str(spec, "runtimeClassName");
+    struct str priority = json_path_str(spec, "priorityClassName"),
+               runtime = json_path_str(spec, "runtimeClassName");
     if (account.n)
         field_check_name(e, FIELD(f, "serviceAccountName"), account, names_dns1123_subdomain);
     if (node.n)
@@ -109,7 +125,8 @@ static void names_validate(struct field_errors *e, const struct field *f, const 
 }
 
 /* With the host's network every container port is the host's. */
-static void host_network_validate(struct field_errors *e, const struct field *f, const struct json *spec)
+static void host_network_validate(struct field_errors *e, const struct field *f,
+                                  const struct json *spec)
 {
     int64_t i = 0;
     if (!json_path_bool(spec, "hostNetwork", false))
@@ -118,8 +135,12 @@ static void host_network_validate(struct field_errors *e, const struct field *f,
         int64_t k = 0;
         for (const struct json *p = json_first(json_get(c, "ports")); p; p = p->next, k++)
             if (json_path_i64(p, "hostPort", 0) != json_path_i64(p, "containerPort", 0))
-                field_invalid(e, FIELD(FIELD_AT(FIELD(FIELD_AT(FIELD(f, "containers"), i), "ports"), k), "hostPort"),
-                              json_get(p, "hostPort"), "must match `containerPort` when `hostNetwork` is true");
+                field_invalid(
+                    e,
+                    FIELD(FIELD_AT(FIELD(FIELD_AT(FIELD(f, "containers"), i), "ports"), k),
+                          "hostPort"),
+                    json_get(p, "hostPort"),
+                    "must match `containerPort` when `hostNetwork` is true");
     }
 }
 
@@ -138,18 +159,23 @@ void pod_spec_validate(struct field_errors *e, const struct field *f, const stru
     tolerations_validate(e, FIELD(f, "tolerations"), json_get(spec, "tolerations"));
     security_validate(e, FIELD(f, "securityContext"), json_get(spec, "securityContext"));
     host_network_validate(e, f, spec);
-    const struct json *deadline = json_get(spec, "activeDeadlineSeconds"), *grace = json_get(spec, "terminationGracePeriodSeconds");
+    const struct json *deadline = json_get(spec, "activeDeadlineSeconds"),
+                      *grace = json_get(spec, "terminationGracePeriodSeconds");
     if (deadline && (json_i64(deadline, 0) < 1 || json_i64(deadline, 0) > INT32_MAX))
-        field_invalid(e, FIELD(f, "activeDeadlineSeconds"), deadline, "must be between 1 and 2147483647, inclusive");
+        field_invalid(e, FIELD(f, "activeDeadlineSeconds"), deadline,
+                      "must be between 1 and 2147483647, inclusive");
     if (grace && json_i64(grace, 0) < 0)
-        field_invalid(e, FIELD(f, "terminationGracePeriodSeconds"), grace, "must be greater than or equal to 0");
+        field_invalid(e, FIELD(f, "terminationGracePeriodSeconds"), grace,
+                      "must be greater than or equal to 0");
     map_done(&volumes, NULL);
     map_done(&names, NULL);
 }
 
-void template_validate(struct field_errors *e, const struct field *spec, const struct json *object, const char *restart)
+void template_validate(struct field_errors *e, const struct field *spec, const struct json *object,
+                       const char *restart)
 {
-    const struct json *template = json_get(object, "template"), *selector = json_get(object, "selector");
+    const struct json *template = json_get(object, "template"),
+                      *selector = json_get(object, "selector");
     const struct field *f = FIELD(spec, "template");
     if (!template) {
         field_required(e, f, NULL);
@@ -158,13 +184,17 @@ void template_validate(struct field_errors *e, const struct field *spec, const s
     const struct json *labels = json_path(template, "metadata.labels");
     field_check_labels(e, FIELD(FIELD(f, "metadata"), "labels"), labels);
     struct selector s;
-    if (json_count(selector) && restart && selector_from_object(e->arena, selector, &s, NULL) == 0 && !selector_matches(&s, labels))
-        field_invalid(e, FIELD(FIELD(f, "metadata"), "labels"), labels, "`selector` does not match template `labels`");
+    if (json_count(selector) && restart &&
+        selector_from_object(e->arena, selector, &s, NULL) == 0 && !selector_matches(&s, labels))
+        field_invalid(e, FIELD(FIELD(f, "metadata"), "labels"), labels,
+                      "`selector` does not match template `labels`");
     const struct json *pod = json_get(template, "spec");
     pod_spec_validate(e, FIELD(f, "spec"), pod);
     struct str policy = json_path_str(pod, "restartPolicy");
     if (restart && policy.n && !str_is(policy, restart))
-        field_unsupported(e, FIELD(FIELD(f, "spec"), "restartPolicy"), policy, (const char *const[]){restart, NULL});
+        field_unsupported(e, FIELD(FIELD(f, "spec"), "restartPolicy"), policy,
+                          (const char *const[]){restart, NULL});
     if (json_count(json_get(pod, "ephemeralContainers")))
-        field_forbidden(e, FIELD(FIELD(f, "spec"), "ephemeralContainers"), "ephemeral containers not allowed in pod template");
+        field_forbidden(e, FIELD(FIELD(f, "spec"), "ephemeralContainers"),
+                        "ephemeral containers not allowed in pod template");
 }

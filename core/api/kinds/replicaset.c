@@ -40,8 +40,10 @@ static void validate(struct write *w)
     field_check_not_negative(e, FIELD(f, "minReadySeconds"), json_get(spec, "minReadySeconds"));
     if (json_absent(selector))
         field_required(e, FIELD(f, "selector"), NULL);
-    else if (!json_count(json_get(selector, "matchLabels")) && !json_count(json_get(selector, "matchExpressions")))
-        field_invalid(e, FIELD(f, "selector"), selector, "empty selector is invalid for deployment");
+    else if (!json_count(json_get(selector, "matchLabels")) &&
+             !json_count(json_get(selector, "matchExpressions")))
+        field_invalid(e, FIELD(f, "selector"), selector,
+                      "empty selector is invalid for deployment");
     else
         field_check_label_selector(e, FIELD(f, "selector"), selector);
     template_validate(e, f, spec, "Always");
@@ -58,7 +60,8 @@ static void validate_controller(struct write *w)
         field_required(e, FIELD(f, "selector"), NULL);
     else if (selector_from_map(e->arena, selector, &s) == 0 &&
              !selector_matches(&s, json_path(spec, "template.metadata.labels")))
-        field_invalid(e, FIELD(FIELD(FIELD(f, "template"), "metadata"), "labels"), json_path(spec, "template.metadata.labels"),
+        field_invalid(e, FIELD(FIELD(FIELD(f, "template"), "metadata"), "labels"),
+                      json_path(spec, "template.metadata.labels"),
                       "`selector` does not match template `labels`");
     const struct json *pod = json_path(spec, "template.spec");
     if (pod)
@@ -69,7 +72,8 @@ static void validate_controller(struct write *w)
 
 static void validate_update(struct write *w)
 {
-    field_check_immutable(&w->errors, FIELD(FIELD(NULL, "spec"), "selector"), json_path(w->object, "spec.selector"),
+    field_check_immutable(&w->errors, FIELD(FIELD(NULL, "spec"), "selector"),
+                          json_path(w->object, "spec.selector"),
                           json_path(w->old, "spec.selector"));
 }
 

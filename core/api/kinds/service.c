@@ -22,7 +22,8 @@ bool service_has_node_ports(const struct json *service)
 {
     struct str type = json_path_str(service, "spec.type");
     return str_is(type, "NodePort") ||
-           (str_is(type, "LoadBalancer") && json_path_bool(service, "spec.allocateLoadBalancerNodePorts", true));
+           (str_is(type, "LoadBalancer") &&
+            json_path_bool(service, "spec.allocateLoadBalancerNodePorts", true));
 }
 
 static void set_ports(struct write *w, const struct json *spec)
@@ -48,8 +49,9 @@ static void set_defaults(struct write *w)
     if (str_is(json_path_str(spec, "sessionAffinity"), "None"))
         json_remove(spec, "sessionAffinityConfig");
     else
-        set_missing_i64(a, json_object_at(a, json_object_at(a, spec, "sessionAffinityConfig"), "clientIP"),
-                        "timeoutSeconds", 10800);
+        set_missing_i64(
+            a, json_object_at(a, json_object_at(a, spec, "sessionAffinityConfig"), "clientIP"),
+            "timeoutSeconds", 10800);
     set_ports(w, spec);
     if (external)
         set_missing(a, spec, "externalTrafficPolicy", "Cluster");
@@ -65,12 +67,14 @@ static void set_addresses(struct write *w)
     struct arena *a = w->a;
     struct json *spec = json_get(w->object, "spec");
     if (service_external(w->object)) {
-        static const char *const dropped[] = {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"};
+        static const char *const dropped[] = {"clusterIP", "clusterIPs", "ipFamilies",
+                                              "ipFamilyPolicy"};
         for (size_t i = 0; i < 4; i++)
             json_remove(spec, dropped[i]);
         return;
     }
-    struct str ip = json_path_str(spec, "clusterIP"), first = json_str(json_first(json_get(spec, "clusterIPs")));
+    struct str ip = json_path_str(spec, "clusterIP"),
+               first = json_str(json_first(json_get(spec, "clusterIPs")));
     if (!ip.n && first.n)
         json_set_str(a, spec, "clusterIP", first);
     else if (ip.n && !first.n)
@@ -97,8 +101,8 @@ static void prepare_update(struct write *w)
 {
     struct json *spec = json_get(w->object, "spec");
     const struct json *old = json_get(w->old, "spec");
-    if (!service_external(w->object) && !service_external(w->old) && !json_path_str(spec, "clusterIP").n &&
-        !json_count(json_get(spec, "clusterIPs"))) {
+    if (!service_external(w->object) && !service_external(w->old) &&
+        !json_path_str(spec, "clusterIP").n && !json_count(json_get(spec, "clusterIPs"))) {
         json_set_str(w->a, spec, "clusterIP", json_path_str(old, "clusterIP"));
         json_set(w->a, spec, "clusterIPs", json_clone(w->a, json_get(old, "clusterIPs")));
     }
@@ -114,7 +118,8 @@ static void prepare_update(struct write *w)
             continue;
         }
         for (const struct json *was = json_first(json_get(old, "ports")); was; was = was->next)
-            if (json_path_i64(p, "nodePort", 0) == 0 && json_path_i64(was, "nodePort", 0) && same_port(was, p))
+            if (json_path_i64(p, "nodePort", 0) == 0 && json_path_i64(was, "nodePort", 0) &&
+                same_port(was, p))
                 json_set_i64(w->a, p, "nodePort", json_path_i64(was, "nodePort", 0));
     }
     if (!service_has_node_ports(w->object) && !str_is(json_path_str(spec, "type"), "LoadBalancer"))
@@ -123,7 +128,8 @@ static void prepare_update(struct write *w)
 
 /* ---- validation ---- */
 
-static void validate_ports(struct field_errors *e, const struct field *f, const struct json *service)
+static void validate_ports(struct field_errors *e, const struct field *f,
+                           const struct json *service)
 {
     static const char *const protocols[] = {"SCTP", "TCP", "UDP", NULL};
     const struct json *ports = json_path(service, "spec.ports");
@@ -159,15 +165,18 @@ static void validate_ports(struct field_errors *e, const struct field *f, const 
 
 static void validate_enums(struct field_errors *e, const struct field *f, const struct json *spec)
 {
-    static const char *const types[] = {"ClusterIP", "ExternalName", "LoadBalancer", "NodePort", NULL};
+    static const char *const types[] = {"ClusterIP", "ExternalName", "LoadBalancer", "NodePort",
+                                        NULL};
     static const char *const affinities[] = {"ClientIP", "None", NULL};
     static const char *const policies[] = {"Cluster", "Local", NULL};
     field_check_enum(e, FIELD(f, "type"), json_get(spec, "type"), types);
     field_check_enum(e, FIELD(f, "sessionAffinity"), json_get(spec, "sessionAffinity"), affinities);
     if (json_get(spec, "internalTrafficPolicy"))
-        field_check_enum(e, FIELD(f, "internalTrafficPolicy"), json_get(spec, "internalTrafficPolicy"), policies);
+        field_check_enum(e, FIELD(f, "internalTrafficPolicy"),
+                         json_get(spec, "internalTrafficPolicy"), policies);
     if (json_path_str(spec, "externalTrafficPolicy").n)
-        field_check_enum(e, FIELD(f, "externalTrafficPolicy"), json_get(spec, "externalTrafficPolicy"), policies);
+        field_check_enum(e, FIELD(f, "externalTrafficPolicy"),
+                         json_get(spec, "externalTrafficPolicy"), policies);
 }
 
 static void validate(struct write *w)
@@ -190,16 +199,20 @@ static void validate(struct write *w)
         field_required(e, FIELD(f, "ports"), NULL);
     }
     if (service_headless(w->object) && !str_is(json_path_str(spec, "type"), "ClusterIP"))
-        field_invalid_str(e, FIELD_AT(FIELD(f, "clusterIPs"), 0), ip, "may not be set to 'None' for LoadBalancer services");
+        field_invalid_str(e, FIELD_AT(FIELD(f, "clusterIPs"), 0), ip,
+                          "may not be set to 'None' for LoadBalancer services");
     if (ip.n && !service_headless(w->object) && names_ip(ip))
         field_invalid_str(e, FIELD_AT(FIELD(f, "clusterIPs"), 0), ip, names_ip(ip));
     if (ip.n && !str_eq(ip, json_str(json_first(json_get(spec, "clusterIPs")))))
-        field_invalid(e, FIELD(f, "clusterIPs"), json_get(spec, "clusterIPs"), "first value must match `clusterIP`");
+        field_invalid(e, FIELD(f, "clusterIPs"), json_get(spec, "clusterIPs"),
+                      "first value must match `clusterIP`");
     for (const struct json *m = json_first(json_get(spec, "ipFamilies")); m; m = m->next, i++)
         if (!str_is(json_str(m), "IPv4"))
-            field_invalid(e, FIELD_AT(FIELD(f, "ipFamilies"), i), m, "not configured on this cluster");
+            field_invalid(e, FIELD_AT(FIELD(f, "ipFamilies"), i), m,
+                          "not configured on this cluster");
     if (str_is(json_path_str(spec, "ipFamilyPolicy"), "RequireDualStack"))
-        field_invalid_str(e, FIELD(f, "ipFamilyPolicy"), STR("RequireDualStack"), "this cluster is not configured for dual-stack services");
+        field_invalid_str(e, FIELD(f, "ipFamilyPolicy"), STR("RequireDualStack"),
+                          "this cluster is not configured for dual-stack services");
     field_check_labels(e, FIELD(f, "selector"), json_get(spec, "selector"));
     validate_ports(e, FIELD(f, "ports"), w->object);
     i = 0;
@@ -209,10 +222,12 @@ static void validate(struct write *w)
 
 static void validate_update(struct write *w)
 {
-    struct str now = json_path_str(w->object, "spec.clusterIP"), was = json_path_str(w->old, "spec.clusterIP");
+    struct str now = json_path_str(w->object, "spec.clusterIP"),
+               was = json_path_str(w->old, "spec.clusterIP");
     if (service_external(w->object) || service_external(w->old) || !was.n || str_eq(now, was))
         return;
-    field_invalid(&w->errors, FIELD(FIELD(NULL, "spec"), "clusterIPs"), json_path(w->object, "spec.clusterIPs"),
+    field_invalid(&w->errors, FIELD(FIELD(NULL, "spec"), "clusterIPs"),
+                  json_path(w->object, "spec.clusterIPs"),
                   "primary clusterIP can not be changed once set");
 }
 

@@ -6,8 +6,8 @@
  *   /alloc/clusterips/10.96.12.7       "NAMESPACE/NAME"
  *   /alloc/nodeports/TCP/30080         "NAMESPACE/NAME"
  *
- * As upstream, addresses are chosen from the upper part of the range; its first 256 are left to those
- * who name theirs.
+ * As upstream, addresses are chosen from the upper part of the range; its first 256 are left to
+ * those who name theirs.
  */
 #include <stdio.h>
 
@@ -35,7 +35,8 @@ static struct str ip_key(struct write *w, struct str ip)
 
 static struct str port_key(struct write *w, struct str protocol, int64_t port)
 {
-    return str_of(arena_printf(w->a, "/alloc/nodeports/" STR_FMT "/%lld", STR_ARG(protocol), (long long)port));
+    return str_of(arena_printf(w->a, "/alloc/nodeports/" STR_FMT "/%lld", STR_ARG(protocol),
+                               (long long)port));
 }
 
 static void add(struct reservations *all, struct str key)
@@ -89,7 +90,8 @@ static void choose_ip(struct write *w)
     for (unsigned i = 0; i < TRIES; i++) {
         uint32_t v = RANGE_FIRST + RANGE_NAMED + 1 +
                      (uint32_t)prng_below(&w->api->prng, RANGE_SIZE - RANGE_NAMED - 2);
-        const char *text = arena_printf(w->a, "%u.%u.%u.%u", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255);
+        const char *text =
+            arena_printf(w->a, "%u.%u.%u.%u", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255);
         if (!text || !is_free(w, ip_key(w, str_of(text))))
             continue;
         json_set_cstr(w->a, spec, "clusterIP", text);
@@ -115,13 +117,18 @@ static void take_ip(struct write *w, const struct reservations *held)
         return;
     const struct json *list = json_path(w->object, "spec.clusterIPs");
     if (!in_range(ip))
-        field_invalid(&w->errors, f, list,
-                      arena_printf(w->a, "failed to allocate IP " STR_FMT ": the provided IP (" STR_FMT
-                                         ") is not in the valid range. The range of valid IPs is 10.96.0.0/12",
-                                   STR_ARG(ip), STR_ARG(ip)));
+        field_invalid(
+            &w->errors, f, list,
+            arena_printf(w->a,
+                         "failed to allocate IP " STR_FMT ": the provided IP (" STR_FMT
+                         ") is not in the valid range. The range of valid IPs is 10.96.0.0/12",
+                         STR_ARG(ip), STR_ARG(ip)));
     else if (!is_free(w, ip_key(w, ip)))
         field_invalid(&w->errors, f, list,
-                      arena_printf(w->a, "failed to allocate IP " STR_FMT ": provided IP is already allocated", STR_ARG(ip)));
+                      arena_printf(w->a,
+                                   "failed to allocate IP " STR_FMT
+                                   ": provided IP is already allocated",
+                                   STR_ARG(ip)));
 }
 
 /* ---- node ports ---- */
@@ -135,18 +142,21 @@ static bool used_by_another_port(const struct json *ports, const struct json *se
     return false;
 }
 
-static void choose_port(struct write *w, const struct json *ports, struct json *port, const struct field *f)
+static void choose_port(struct write *w, const struct json *ports, struct json *port,
+                        const struct field *f)
 {
     int64_t count = PORT_LAST - PORT_FIRST + 1;
     int64_t start = (int64_t)prng_below(&w->api->prng, (uint64_t)count);
     for (int64_t i = 0; i < count; i++) {
         int64_t number = PORT_FIRST + (start + i) % count;
-        if (used_by_another_port(ports, port, number) || !is_free(w, port_key(w, json_path_str(port, "protocol"), number)))
+        if (used_by_another_port(ports, port, number) ||
+            !is_free(w, port_key(w, json_path_str(port, "protocol"), number)))
             continue;
         json_set_i64(w->a, port, "nodePort", number);
         return;
     }
-    field_invalid_int(&w->errors, FIELD(f, "nodePort"), 0, "failed to allocate a nodePort: range is full");
+    field_invalid_int(&w->errors, FIELD(f, "nodePort"), 0,
+                      "failed to allocate a nodePort: range is full");
 }
 
 static void take_ports(struct write *w, const struct reservations *held)
@@ -164,10 +174,12 @@ static void take_ports(struct write *w, const struct reservations *held)
         if (!number || has(held, key))
             continue;
         if (number < PORT_FIRST || number > PORT_LAST)
-            field_invalid_int(&w->errors, FIELD(f, "nodePort"), number,
-                              "provided port is not in the valid range. The range of valid ports is 30000-32767");
+            field_invalid_int(
+                &w->errors, FIELD(f, "nodePort"), number,
+                "provided port is not in the valid range. The range of valid ports is 30000-32767");
         else if (!is_free(w, key) || used_by_another_port(ports, p, number))
-            field_invalid_int(&w->errors, FIELD(f, "nodePort"), number, "provided port is already allocated");
+            field_invalid_int(&w->errors, FIELD(f, "nodePort"), number,
+                              "provided port is already allocated");
     }
 }
 

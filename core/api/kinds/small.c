@@ -15,8 +15,10 @@ static void validate_lease(struct write *w)
     const struct field *f = FIELD(NULL, "spec");
     const struct json *seconds = json_path(w->object, "spec.leaseDurationSeconds");
     if (seconds && json_i64(seconds, 0) <= 0)
-        field_invalid(&w->errors, FIELD(f, "leaseDurationSeconds"), seconds, "must be greater than 0");
-    field_check_not_negative(&w->errors, FIELD(f, "leaseTransitions"), json_path(w->object, "spec.leaseTransitions"));
+        field_invalid(&w->errors, FIELD(f, "leaseDurationSeconds"), seconds,
+                      "must be greater than 0");
+    field_check_not_negative(&w->errors, FIELD(f, "leaseTransitions"),
+                             json_path(w->object, "spec.leaseTransitions"));
 }
 
 const struct kind kind_lease = {
@@ -37,7 +39,8 @@ static void check_address(struct field_errors *e, const struct field *f, struct 
     else if (str_starts(ip, STR("127.")) || str_is(ip, "::1"))
         field_invalid_str(e, f, ip, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
     else if (str_starts(ip, STR("169.254.")))
-        field_invalid_str(e, f, ip, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+        field_invalid_str(e, f, ip,
+                          "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
     else if (str_starts(ip, STR("0.")) || str_is(ip, "::"))
         field_invalid_str(e, f, ip, "may not be unspecified (0.0.0.0 or ::)");
 }
@@ -63,8 +66,10 @@ static void validate_endpoints(struct write *w)
         int64_t k = 0;
         if (!json_count(json_get(s, "addresses")) && !json_count(json_get(s, "notReadyAddresses")))
             field_required(&w->errors, f, "must specify `addresses` or `notReadyAddresses`");
-        for (const struct json *a = json_first(json_get(s, "addresses")); a && !own_endpoints(w); a = a->next, k++)
-            check_address(&w->errors, FIELD(FIELD_AT(FIELD(f, "addresses"), k), "ip"), json_path_str(a, "ip"));
+        for (const struct json *a = json_first(json_get(s, "addresses")); a && !own_endpoints(w);
+             a = a->next, k++)
+            check_address(&w->errors, FIELD(FIELD_AT(FIELD(f, "addresses"), k), "ip"),
+                          json_path_str(a, "ip"));
     }
 }
 
@@ -104,8 +109,8 @@ static void validate_slice(struct write *w)
 
 static void update_slice(struct write *w)
 {
-    field_check_immutable(&w->errors, FIELD(NULL, "addressType"), json_get(w->object, "addressType"),
-                          json_get(w->old, "addressType"));
+    field_check_immutable(&w->errors, FIELD(NULL, "addressType"),
+                          json_get(w->object, "addressType"), json_get(w->old, "addressType"));
 }
 
 /* generation counts changes of endpoints and ports, which lie outside a spec. */
@@ -153,7 +158,8 @@ static void validate_event(struct write *w)
     const char *part = core ? "involvedObject" : "regarding";
     struct str ns = json_path_str(json_get(w->object, part), "namespace");
     if (ns.n ? !str_eq(ns, w->ns) : !str_is(w->ns, "default"))
-        field_invalid_str(&w->errors, FIELD(FIELD(NULL, part), "namespace"), ns, "does not match event.namespace");
+        field_invalid_str(&w->errors, FIELD(FIELD(NULL, part), "namespace"), ns,
+                          "does not match event.namespace");
 }
 
 const struct kind kind_event = {
@@ -176,10 +182,12 @@ static void validate_priority(struct write *w)
     const struct json *value = json_get(w->object, "value");
     if (str_starts(w->name, STR("system-"))) {
         if (!str_is(w->name, "system-node-critical") && !str_is(w->name, "system-cluster-critical"))
-            field_forbidden(&w->errors, FIELD(FIELD(NULL, "metadata"), "name"),
-                            "priority class names with 'system-' prefix are reserved for system use only");
+            field_forbidden(
+                &w->errors, FIELD(FIELD(NULL, "metadata"), "name"),
+                "priority class names with 'system-' prefix are reserved for system use only");
     } else if (json_i64(value, 0) > 1000000000) {
-        field_forbidden(&w->errors, FIELD(NULL, "value"), "maximum allowed value of a user defined priority is 1000000000");
+        field_forbidden(&w->errors, FIELD(NULL, "value"),
+                        "maximum allowed value of a user defined priority is 1000000000");
     }
 }
 
@@ -187,7 +195,8 @@ static void update_priority(struct write *w)
 {
     if (!json_equal(json_get(w->object, "value"), json_get(w->old, "value")))
         field_forbidden(&w->errors, FIELD(NULL, "value"), "may not be changed in an update.");
-    field_check_immutable(&w->errors, FIELD(NULL, "preemptionPolicy"), json_get(w->object, "preemptionPolicy"),
+    field_check_immutable(&w->errors, FIELD(NULL, "preemptionPolicy"),
+                          json_get(w->object, "preemptionPolicy"),
                           json_get(w->old, "preemptionPolicy"));
 }
 

@@ -51,7 +51,8 @@ static void validate(struct write *w)
 
 static void validate_update(struct write *w)
 {
-    field_check_immutable(&w->errors, FIELD(FIELD(NULL, "spec"), "selector"), json_path(w->object, "spec.selector"),
+    field_check_immutable(&w->errors, FIELD(FIELD(NULL, "spec"), "selector"),
+                          json_path(w->object, "spec.selector"),
                           json_path(w->old, "spec.selector"));
 }
 

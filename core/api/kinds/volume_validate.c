@@ -19,7 +19,8 @@ static void check_items(struct field_errors *e, const struct field *f, const str
             field_required(e, FIELD(at, "key"), NULL);
         int64_t mode = json_path_i64(m, "mode", 0);
         if (mode < 0 || mode > 0777)
-            field_invalid_int(e, FIELD(at, "mode"), mode, "must be a number between 0 and 0777 (octal), both inclusive");
+            field_invalid_int(e, FIELD(at, "mode"), mode,
+                              "must be a number between 0 and 0777 (octal), both inclusive");
     }
 }
 
@@ -27,13 +28,16 @@ static void check_mode(struct field_errors *e, const struct field *f, const stru
 {
     int64_t mode = json_path_i64(source, "defaultMode", 0);
     if (mode < 0 || mode > 0777)
-        field_invalid_int(e, FIELD(f, "defaultMode"), mode, "must be a number between 0 and 0777 (octal), both inclusive");
+        field_invalid_int(e, FIELD(f, "defaultMode"), mode,
+                          "must be a number between 0 and 0777 (octal), both inclusive");
 }
 
-static void check_host_path(struct field_errors *e, const struct field *f, const struct json *source)
+static void check_host_path(struct field_errors *e, const struct field *f,
+                            const struct json *source)
 {
-    static const char *const types[] = {"",      "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate",
-                                        "File",  "FileOrCreate", "Socket",    NULL};
+    static const char *const types[] = {
+        "",     "BlockDevice",  "CharDevice", "Directory", "DirectoryOrCreate",
+        "File", "FileOrCreate", "Socket",     NULL};
     struct str path = json_path_str(source, "path"), rest = path, part;
     if (!path.n)
         field_required(e, FIELD(f, "path"), NULL);
@@ -48,7 +52,8 @@ static void check_host_path(struct field_errors *e, const struct field *f, const
         field_unsupported(e, FIELD(f, "type"), type, types);
 }
 
-static void check_projected(struct field_errors *e, const struct field *f, const struct json *projected)
+static void check_projected(struct field_errors *e, const struct field *f,
+                            const struct json *projected)
 {
     int64_t i = 0;
     check_mode(e, f, projected);
@@ -61,7 +66,8 @@ static void check_projected(struct field_errors *e, const struct field *f, const
             field_required(e, FIELD(FIELD(at, "serviceAccountToken"), "path"), NULL);
         if (token && json_path_i64(token, "expirationSeconds", 3600) < 600)
             field_invalid(e, FIELD(FIELD(at, "serviceAccountToken"), "expirationSeconds"),
-                          json_get(token, "expirationSeconds"), "may not specify a duration less than 10 minutes");
+                          json_get(token, "expirationSeconds"),
+                          "may not specify a duration less than 10 minutes");
         check_items(e, FIELD(at, "configMap"), json_path(s, "configMap.items"));
         check_items(e, FIELD(at, "secret"), json_path(s, "secret.items"));
         check_items(e, FIELD(at, "downwardAPI"), json_path(s, "downwardAPI.items"));
@@ -91,11 +97,13 @@ static void check_source(struct field_errors *e, const struct field *f, const st
         check_items(e, FIELD(f, "downwardAPI"), json_path(v, "downwardAPI.items"));
     if (json_get(v, "gitRepo"))
         field_forbidden(e, FIELD(f, "gitRepo"), "gitRepo volumes are not served");
-    if (json_get(v, "persistentVolumeClaim") && !json_path_str(v, "persistentVolumeClaim.claimName").n)
+    if (json_get(v, "persistentVolumeClaim") &&
+        !json_path_str(v, "persistentVolumeClaim.claimName").n)
         field_required(e, FIELD(FIELD(f, "persistentVolumeClaim"), "claimName"), NULL);
 }
 
-void volumes_validate(struct field_errors *e, const struct field *f, const struct json *volumes, struct map *ret_names)
+void volumes_validate(struct field_errors *e, const struct field *f, const struct json *volumes,
+                      struct map *ret_names)
 {
     int64_t i = 0;
     for (const struct json *v = json_first(volumes); v; v = v->next, i++) {

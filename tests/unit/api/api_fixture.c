@@ -9,7 +9,8 @@
 
 static struct answer last;
 
-static int sign(void *ctx, struct str message, void (*done)(void *arg, int rc, const uint8_t sig[64]), void *arg)
+static int sign(void *ctx, struct str message,
+                void (*done)(void *arg, int rc, const uint8_t sig[64]), void *arg)
 {
     struct fixture *f = ctx;
     uint8_t sig[64];
@@ -26,7 +27,7 @@ static void start(struct fixture *f)
     f->node.options.segment_bytes = 1 << 20;
     f->node.options.snapshot_after_bytes = 1 << 20;
     f->node.options.history_revisions = 40;
-    f->node.options.attach_free = mem_free;
+    f->node.options.attach_free = api_attached_free;
     assert_int_equal(node_open(&f->node, sim_disk_port(f->disk)), 0);
     buf_init(&pem, 4096);
     assert_int_equal(crypto_key_public_pem(f->key, &pem), 0);
@@ -163,10 +164,12 @@ static void on_proxy(void *ctx, const struct api_proxy_target *to)
 static const struct api_reply_ops ops = {on_head, on_body, on_end, on_proxy};
 
 static const char *const masters[] = {"system:masters", NULL};
-static const struct api_peer admin = {.has_cert = true, .cert_user = "admin", .cert_groups = masters};
+static const struct api_peer admin = {
+    .has_cert = true, .cert_user = "admin", .cert_groups = masters};
 
-static void send(struct fixture *f, const struct api_peer *peer, const char *method, const char *target,
-                 const char *type, const char *accept, const char *body, struct answer *a)
+static void send(struct fixture *f, const struct api_peer *peer, const char *method,
+                 const char *target, const char *type, const char *accept, const char *body,
+                 struct answer *a)
 {
     struct api_header headers[3];
     size_t n = 0;
@@ -187,8 +190,8 @@ static void send(struct fixture *f, const struct api_peer *peer, const char *met
         a->request = request;
 }
 
-struct answer *ask_with(struct fixture *f, const struct api_peer *peer, const char *method, const char *target,
-                        const char *type, const char *accept, const char *body)
+struct answer *ask_with(struct fixture *f, const struct api_peer *peer, const char *method,
+                        const char *target, const char *type, const char *accept, const char *body)
 {
     answer_free(&last);
     memset(&last, 0, sizeof last);
@@ -248,7 +251,8 @@ int64_t int_at(const struct answer *a, const char *path)
 void expect(const struct answer *a, int status)
 {
     if (a->status != status)
-        fail_msg("status %d, not %d: %.*s", a->status, status, (int)buf_len(&a->body), buf_str(&a->body).p);
+        fail_msg("status %d, not %d: %.*s", a->status, status, (int)buf_len(&a->body),
+                 buf_str(&a->body).p);
 }
 
 void expect_message(const struct answer *a, int status, const char *message)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "../store/sim_node.h"
@@ -33,12 +34,12 @@ struct answer {
     char host[64], target[1024], server_name[64];
     uint16_t port;
     struct api_request *request;
-    bool hang_up;          /* body answers -1 */
-    int64_t waiting;       /* what body answers */
-    struct json *json;     /* the body, when it is JSON */
+    bool hang_up;      /* body answers -1 */
+    int64_t waiting;   /* what body answers */
+    struct json *json; /* the body, when it is JSON */
 };
 
-int fixture_setup(void **state);    /* empty store */
+int fixture_setup(void **state);      /* empty store */
 int fixture_setup_boot(void **state); /* and bootstrapped */
 int fixture_teardown(void **state);
 void fixture_restart(struct fixture *f); /* closes api and store, opens both again */
@@ -47,8 +48,8 @@ void fixture_turn(struct fixture *f, int turns);
 /* As an administrator; waits for the end. accept, type, body may be NULL. The answer is valid until
  * the next ask (watches have their own). */
 struct answer *ask(struct fixture *f, const char *method, const char *target, const char *body);
-struct answer *ask_with(struct fixture *f, const struct api_peer *peer, const char *method, const char *target,
-                        const char *type, const char *accept, const char *body);
+struct answer *ask_with(struct fixture *f, const struct api_peer *peer, const char *method,
+                        const char *target, const char *type, const char *accept, const char *body);
 /* Starts a request that does not end by itself. answer_free ends it. */
 struct answer *open_stream(struct fixture *f, const char *target, const char *accept);
 /* As if so many bytes always waited unsent. */

@@ -10,14 +10,17 @@
 static void make_map(struct fixture *f, const char *name, const char *labels)
 {
     char body[300];
-    snprintf(body, sizeof body, "{\"metadata\":{\"name\":\"%s\",\"labels\":%s},\"data\":{\"k\":\"v\"}}", name, labels);
+    snprintf(body, sizeof body,
+             "{\"metadata\":{\"name\":\"%s\",\"labels\":%s},\"data\":{\"k\":\"v\"}}", name, labels);
     expect(ask(f, "POST", MAPS, body), 201);
 }
 
 static void object_is_created_read_changed_and_deleted(void **state)
 {
     struct fixture *f = *state;
-    struct answer *a = ask(f, "POST", MAPS, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"},\"data\":{\"x\":\"1\"}}");
+    struct answer *a = ask(f, "POST", MAPS,
+                           "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":"
+                           "\"a\"},\"data\":{\"x\":\"1\"}}");
     expect(a, 201);
     assert_string_equal(at(a, "kind"), "ConfigMap");
     assert_string_equal(at(a, "apiVersion"), "v1");
@@ -46,7 +49,8 @@ static void an_update_that_changes_nothing_makes_no_revision(void **state)
     struct fixture *f = *state;
     make_map(f, "same", "{}");
     int64_t before = store_revision(f->node.store);
-    expect(ask(f, "PUT", MAPS "/same", "{\"metadata\":{\"name\":\"same\"},\"data\":{\"k\":\"v\"}}"), 200);
+    expect(ask(f, "PUT", MAPS "/same", "{\"metadata\":{\"name\":\"same\"},\"data\":{\"k\":\"v\"}}"),
+           200);
     assert_int_equal(store_revision(f->node.store), before);
 }
 
@@ -54,9 +58,13 @@ static void conflicts_are_told_as_upstream_does(void **state)
 {
     struct fixture *f = *state;
     make_map(f, "c", "{}");
-    expect_message(ask(f, "POST", MAPS, "{\"metadata\":{\"name\":\"c\"}}"), 409, "configmaps \"c\" already exists");
-    struct answer *a = ask(f, "PUT", MAPS "/c", "{\"metadata\":{\"name\":\"c\",\"resourceVersion\":\"1\"}}");
-    expect_message(a, 409, "Operation cannot be fulfilled on configmaps \"c\": the object has been modified; please apply your changes to the latest version and try again");
+    expect_message(ask(f, "POST", MAPS, "{\"metadata\":{\"name\":\"c\"}}"), 409,
+                   "configmaps \"c\" already exists");
+    struct answer *a =
+        ask(f, "PUT", MAPS "/c", "{\"metadata\":{\"name\":\"c\",\"resourceVersion\":\"1\"}}");
+    expect_message(a, 409,
+                   "Operation cannot be fulfilled on configmaps \"c\": the object has been "
+                   "modified; please apply your changes to the latest version and try again");
     assert_string_equal(at(a, "reason"), "Conflict");
     assert_string_equal(at(a, "details.kind"), "configmaps");
     expect(ask(f, "PUT", MAPS "/c", "{\"metadata\":{\"name\":\"c\",\"uid\":\"other\"}}"), 409);
@@ -90,7 +98,8 @@ static void labels_and_fields_select(void **state)
     assert_int_equal(json_count(json_get(a->json, "items")), 1);
     a = ask(f, "GET", "/api/v1/configmaps?fieldSelector=metadata.name%3Dthree", NULL);
     assert_int_equal(json_count(json_get(a->json, "items")), 1);
-    expect_message(ask(f, "GET", MAPS "?fieldSelector=data.k%3Dv", NULL), 400, "field label not supported: data.k");
+    expect_message(ask(f, "GET", MAPS "?fieldSelector=data.k%3Dv", NULL), 400,
+                   "field label not supported: data.k");
     fixture_restart(f); /* companions are made anew from what is stored */
     a = ask(f, "GET", MAPS "?labelSelector=tier+in+(front)", NULL);
     assert_int_equal(json_count(json_get(a->json, "items")), 1);
@@ -130,7 +139,8 @@ static void a_slow_reader_gets_a_large_list_in_pieces(void **state)
     char body[9000];
     memset(body, 0, sizeof body);
     for (int i = 0; i < 200; i++) {
-        int n = snprintf(body, sizeof body, "{\"metadata\":{\"name\":\"big%d\"},\"data\":{\"x\":\"", i);
+        int n =
+            snprintf(body, sizeof body, "{\"metadata\":{\"name\":\"big%d\"},\"data\":{\"x\":\"", i);
         memset(body + n, 'y', 8000);
         snprintf(body + n + 8000, 10, "\"}}");
         expect(ask(f, "POST", MAPS, body), 201);
@@ -154,23 +164,29 @@ static void patches_change_what_they_name(void **state)
 {
     struct fixture *f = *state;
     make_map(f, "p", "{\"a\":\"1\"}");
-    struct answer *a = ask_with(f, NULL, "PATCH", MAPS "/p", "application/merge-patch+json", NULL, "{\"data\":{\"k\":null,\"n\":\"new\"}}");
+    struct answer *a = ask_with(f, NULL, "PATCH", MAPS "/p", "application/merge-patch+json", NULL,
+                                "{\"data\":{\"k\":null,\"n\":\"new\"}}");
     expect(a, 200);
     assert_string_equal(at(a, "data.n"), "new");
     assert_string_equal(at(a, "data.k"), "");
-    a = ask_with(f, NULL, "PATCH", MAPS "/p", "application/json-patch+json", NULL,
-                 "[{\"op\":\"test\",\"path\":\"/data/n\",\"value\":\"new\"},{\"op\":\"replace\",\"path\":\"/data/n\",\"value\":\"newer\"}]");
+    a = ask_with(
+        f, NULL, "PATCH", MAPS "/p", "application/json-patch+json", NULL,
+        "[{\"op\":\"test\",\"path\":\"/data/n\",\"value\":\"new\"},{\"op\":\"replace\",\"path\":\"/"
+        "data/n\",\"value\":\"newer\"}]");
     expect(a, 200);
     assert_string_equal(at(a, "data.n"), "newer");
     a = ask_with(f, NULL, "PATCH", MAPS "/p", "application/json-patch+json", NULL,
                  "[{\"op\":\"test\",\"path\":\"/data/n\",\"value\":\"old\"}]");
     expect(a, 422);
-    a = ask_with(f, NULL, "PATCH", MAPS "/p", "application/strategic-merge-patch+json", NULL, "{\"metadata\":{\"labels\":{\"b\":\"2\"}}}");
+    a = ask_with(f, NULL, "PATCH", MAPS "/p", "application/strategic-merge-patch+json", NULL,
+                 "{\"metadata\":{\"labels\":{\"b\":\"2\"}}}");
     expect(a, 200);
     assert_string_equal(at(a, "metadata.labels.a"), "1");
     assert_string_equal(at(a, "metadata.labels.b"), "2");
     expect(ask_with(f, NULL, "PATCH", MAPS "/p", "application/apply-patch+yaml", NULL, "{}"), 415);
-    expect(ask_with(f, NULL, "PATCH", MAPS "/p", "application/merge-patch+json", NULL, "{\"metadata\":{\"resourceVersion\":\"1\"}}"), 409);
+    expect(ask_with(f, NULL, "PATCH", MAPS "/p", "application/merge-patch+json", NULL,
+                    "{\"metadata\":{\"resourceVersion\":\"1\"}}"),
+           409);
 }
 
 static void malformed_bodies_are_refused_and_nothing_is_stored(void **state)
@@ -180,20 +196,27 @@ static void malformed_bodies_are_refused_and_nothing_is_stored(void **state)
     expect(ask(f, "POST", MAPS, "{\"metadata\":{\"name\":\"x\"},"), 400);
     expect(ask(f, "POST", MAPS, "[]"), 400);
     expect(ask(f, "POST", MAPS, ""), 400);
-    expect_message(ask(f, "POST", MAPS "?fieldValidation=Strict", "{\"metadata\":{\"name\":\"x\"},\"dta\":{}}"), 400,
-                   "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"dta\"");
-    expect_message(ask(f, "POST", MAPS, "{\"apiVersion\":\"apps/v1\",\"kind\":\"ConfigMap\"}"), 400,
-                   "the API version in the data (apps/v1) does not match the expected API version (v1)");
+    expect_message(ask(f, "POST", MAPS "?fieldValidation=Strict",
+                       "{\"metadata\":{\"name\":\"x\"},\"dta\":{}}"),
+                   400,
+                   "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding "
+                   "error: unknown field \"dta\"");
+    expect_message(
+        ask(f, "POST", MAPS, "{\"apiVersion\":\"apps/v1\",\"kind\":\"ConfigMap\"}"), 400,
+        "the API version in the data (apps/v1) does not match the expected API version (v1)");
     expect(ask_with(f, NULL, "POST", MAPS, "application/vnd.kubernetes.protobuf", NULL, "x"), 415);
     expect(ask(f, "POST", MAPS, "{\"metadata\":{\"name\":\"x\",\"namespace\":\"other\"}}"), 400);
     struct answer *a = ask(f, "POST", MAPS, "{\"metadata\":{\"name\":\"Not_A_Name\"}}");
     expect(a, 422);
-    assert_string_equal(json_path_cstr(json_at(json_path(a->json, "details.causes"), 0), "field"), "metadata.name");
+    assert_string_equal(json_path_cstr(json_at(json_path(a->json, "details.causes"), 0), "field"),
+                        "metadata.name");
     assert_int_equal(store_revision(f->node.store), before);
-    a = ask(f, "POST", MAPS "?fieldValidation=Warn", "{\"metadata\":{\"name\":\"warned\"},\"dta\":{}}");
+    a = ask(f, "POST", MAPS "?fieldValidation=Warn",
+            "{\"metadata\":{\"name\":\"warned\"},\"dta\":{}}");
     expect(a, 201);
     assert_string_equal(a->warning, "299 - \"unknown field \\\"dta\\\"\"");
-    a = ask_with(f, NULL, "POST", MAPS, "application/yaml", NULL, "metadata:\n  name: yaml\ndata:\n  a: b\n");
+    a = ask_with(f, NULL, "POST", MAPS, "application/yaml", NULL,
+                 "metadata:\n  name: yaml\ndata:\n  a: b\n");
     expect(a, 201);
     assert_string_equal(at(a, "data.a"), "b");
 }
@@ -211,7 +234,9 @@ static void dry_runs_store_nothing(void **state)
 static void finalizers_hold_an_object_until_the_last_is_gone(void **state)
 {
     struct fixture *f = *state;
-    expect(ask(f, "POST", MAPS, "{\"metadata\":{\"name\":\"held\",\"finalizers\":[\"example.com/x\"]}}"), 201);
+    expect(ask(f, "POST", MAPS,
+               "{\"metadata\":{\"name\":\"held\",\"finalizers\":[\"example.com/x\"]}}"),
+           201);
     struct answer *a = ask(f, "DELETE", MAPS "/held", NULL);
     expect(a, 200);
     expect(a = ask(f, "GET", MAPS "/held", NULL), 200);
@@ -219,7 +244,9 @@ static void finalizers_hold_an_object_until_the_last_is_gone(void **state)
     a = ask_with(f, NULL, "PATCH", MAPS "/held", "application/merge-patch+json", NULL,
                  "{\"metadata\":{\"finalizers\":[\"example.com/x\",\"example.com/y\"]}}");
     expect(a, 422);
-    expect(ask_with(f, NULL, "PATCH", MAPS "/held", "application/merge-patch+json", NULL, "{\"metadata\":{\"finalizers\":null}}"), 200);
+    expect(ask_with(f, NULL, "PATCH", MAPS "/held", "application/merge-patch+json", NULL,
+                    "{\"metadata\":{\"finalizers\":null}}"),
+           200);
     expect(ask(f, "GET", MAPS "/held", NULL), 404);
 }
 
@@ -229,7 +256,8 @@ static void propagation_is_asked_for_by_finalizers(void **state)
     make_map(f, "fg", "{}");
     expect(ask(f, "DELETE", MAPS "/fg", "{\"propagationPolicy\":\"Foreground\"}"), 200);
     struct answer *a = ask(f, "GET", MAPS "/fg", NULL);
-    assert_string_equal(json_cstr(json_at(json_path(a->json, "metadata.finalizers"), 0)), "foregroundDeletion");
+    assert_string_equal(json_cstr(json_at(json_path(a->json, "metadata.finalizers"), 0)),
+                        "foregroundDeletion");
     make_map(f, "or", "{}");
     expect(ask(f, "DELETE", MAPS "/or?propagationPolicy=Orphan", NULL), 200);
     a = ask(f, "GET", MAPS "/or", NULL);
@@ -267,9 +295,13 @@ static void paths_that_name_objects_twice_are_refused(void **state)
 static void every_resource_can_be_listed(void **state)
 {
     struct fixture *f = *state;
-    static const char *const paths[] = {
-        "/api/v1/pods", "/api/v1/componentstatuses", "/apis/apps/v1/daemonsets", "/apis/autoscaling/v1/horizontalpodautoscalers",
-        "/apis/rbac.authorization.k8s.io/v1/clusterroles", "/apis/events.k8s.io/v1/events", "/apis/storage.k8s.io/v1/storageclasses"};
+    static const char *const paths[] = {"/api/v1/pods",
+                                        "/api/v1/componentstatuses",
+                                        "/apis/apps/v1/daemonsets",
+                                        "/apis/autoscaling/v1/horizontalpodautoscalers",
+                                        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+                                        "/apis/events.k8s.io/v1/events",
+                                        "/apis/storage.k8s.io/v1/storageclasses"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         expect(ask(f, "GET", paths[i], NULL), 200);
 }
@@ -278,15 +310,18 @@ static void events_are_one_storage_for_two_groups(void **state)
 {
     struct fixture *f = *state;
     expect(ask(f, "POST", "/api/v1/namespaces/default/events",
-               "{\"metadata\":{\"name\":\"e1\"},\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"default\",\"name\":\"p\"},"
-               "\"reason\":\"Started\",\"message\":\"hello\",\"type\":\"Normal\",\"count\":3}"), 201);
+               "{\"metadata\":{\"name\":\"e1\"},\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":"
+               "\"default\",\"name\":\"p\"},"
+               "\"reason\":\"Started\",\"message\":\"hello\",\"type\":\"Normal\",\"count\":3}"),
+           201);
     struct answer *a = ask(f, "GET", "/apis/events.k8s.io/v1/namespaces/default/events/e1", NULL);
     expect(a, 200);
     assert_string_equal(at(a, "apiVersion"), "events.k8s.io/v1");
     assert_string_equal(at(a, "note"), "hello");
     assert_string_equal(at(a, "regarding.name"), "p");
     assert_int_equal(int_at(a, "deprecatedCount"), 3);
-    a = ask(f, "GET", "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp", NULL);
+    a = ask(f, "GET", "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp",
+            NULL);
     assert_int_equal(json_count(json_get(a->json, "items")), 1);
 }
 
@@ -294,17 +329,22 @@ static void tables_and_partial_objects_are_served(void **state)
 {
     struct fixture *f = *state;
     make_map(f, "t", "{\"l\":\"1\"}");
-    struct answer *a = ask_with(f, NULL, "GET", MAPS, NULL, "application/json;as=Table;v=v1;g=meta.k8s.io,application/json", NULL);
+    struct answer *a =
+        ask_with(f, NULL, "GET", MAPS, NULL,
+                 "application/json;as=Table;v=v1;g=meta.k8s.io,application/json", NULL);
     expect(a, 200);
     assert_string_equal(at(a, "kind"), "Table");
     assert_int_equal(json_count(json_get(a->json, "rows")), 2);
-    assert_string_equal(json_path_cstr(json_at(json_get(a->json, "columnDefinitions"), 0), "name"), "Name");
-    a = ask_with(f, NULL, "GET", MAPS "/t", NULL, "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io", NULL);
+    assert_string_equal(json_path_cstr(json_at(json_get(a->json, "columnDefinitions"), 0), "name"),
+                        "Name");
+    a = ask_with(f, NULL, "GET", MAPS "/t", NULL,
+                 "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io", NULL);
     expect(a, 200);
     assert_string_equal(at(a, "kind"), "PartialObjectMetadata");
     assert_string_equal(at(a, "metadata.labels.l"), "1");
     assert_null(json_get(a->json, "data"));
-    expect(ask_with(f, NULL, "GET", MAPS "/t", NULL, "application/vnd.kubernetes.protobuf", NULL), 406);
+    expect(ask_with(f, NULL, "GET", MAPS "/t", NULL, "application/vnd.kubernetes.protobuf", NULL),
+           406);
     a = ask_with(f, NULL, "GET", MAPS "/t", NULL, "application/yaml", NULL);
     expect(a, 200);
     assert_true(str_find(buf_str(&a->body), STR("kind: ConfigMap")) >= 0);

@@ -9,11 +9,13 @@
 static void make_map(struct fixture *f, const char *name, const char *labels)
 {
     char body[300];
-    snprintf(body, sizeof body, "{\"metadata\":{\"name\":\"%s\",\"labels\":%s},\"data\":{\"k\":\"v\"}}", name, labels);
+    snprintf(body, sizeof body,
+             "{\"metadata\":{\"name\":\"%s\",\"labels\":%s},\"data\":{\"k\":\"v\"}}", name, labels);
     expect(ask(f, "POST", MAPS, body), 201);
 }
 
-static void expect_event(struct fixture *f, struct answer *a, int n, const char *type, const char *name)
+static void expect_event(struct fixture *f, struct answer *a, int n, const char *type,
+                         const char *name)
 {
     struct json *e = event(f, a, n);
     if (!e)
@@ -26,7 +28,8 @@ static void a_watch_resumes_at_a_revision_without_a_gap(void **state)
 {
     struct fixture *f = *state;
     char target[200];
-    snprintf(target, sizeof target, MAPS "?watch=1&resourceVersion=%lld", (long long)store_revision(f->node.store));
+    snprintf(target, sizeof target, MAPS "?watch=1&resourceVersion=%lld",
+             (long long)store_revision(f->node.store));
     make_map(f, "a", "{}");
     expect(ask(f, "PUT", MAPS "/a", "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"w\"}}"), 200);
     struct answer *w = open_stream(f, target, NULL);
@@ -36,7 +39,8 @@ static void a_watch_resumes_at_a_revision_without_a_gap(void **state)
     expect(ask(f, "DELETE", MAPS "/a", NULL), 200);
     fixture_turn(f, 5);
     expect_event(f, w, 2, "DELETED", "a");
-    /* A deleted object carries the revision of its deletion, so that a watch can go on from there. */
+    /* A deleted object carries the revision of its deletion, so that a watch can go on from there.
+     */
     char now[30];
     snprintf(now, sizeof now, "%lld", (long long)store_revision(f->node.store));
     assert_string_equal(json_path_cstr(event(f, w, 2), "object.metadata.resourceVersion"), now);
@@ -61,11 +65,16 @@ static void without_a_revision_a_watch_begins_with_what_there_is(void **state)
 static void initial_events_end_with_a_bookmark(void **state)
 {
     struct fixture *f = *state;
-    struct answer *w = open_stream(f, MAPS "?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan", NULL);
+    struct answer *w = open_stream(f,
+                                   MAPS "?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&"
+                                        "resourceVersionMatch=NotOlderThan",
+                                   NULL);
     expect_event(f, w, 0, "ADDED", "kube-root-ca.crt");
     struct json *e = event(f, w, 1);
     assert_string_equal(json_path_cstr(e, "type"), "BOOKMARK");
-    assert_string_equal(json_cstr(json_get(json_path(e, "object.metadata.annotations"), "k8s.io/initial-events-end")), "true");
+    assert_string_equal(json_cstr(json_get(json_path(e, "object.metadata.annotations"),
+                                           "k8s.io/initial-events-end")),
+                        "true");
     assert_true(json_path_cstr(e, "object.metadata.resourceVersion")[0]);
     answer_free(w);
 }
@@ -74,7 +83,8 @@ static void selectors_turn_changes_into_arrivals_and_departures(void **state)
 {
     struct fixture *f = *state;
     char target[200];
-    snprintf(target, sizeof target, MAPS "?watch=1&labelSelector=on%%3Dyes&resourceVersion=%lld", (long long)store_revision(f->node.store));
+    snprintf(target, sizeof target, MAPS "?watch=1&labelSelector=on%%3Dyes&resourceVersion=%lld",
+             (long long)store_revision(f->node.store));
     struct answer *w = open_stream(f, target, NULL);
     make_map(f, "s", "{}");
     expect(ask(f, "PATCH", MAPS "/s", "{\"metadata\":{\"labels\":{\"on\":\"yes\"}}}"), 200);
@@ -114,8 +124,10 @@ static void a_watcher_that_does_not_read_is_dropped(void **state)
 {
     struct fixture *f = *state;
     char target[100];
-    snprintf(target, sizeof target, MAPS "?watch=1&resourceVersion=%lld", (long long)store_revision(f->node.store));
-    struct answer *slow = open_slow_stream(f, target, 5 << 20), *good = open_stream(f, target, NULL);
+    snprintf(target, sizeof target, MAPS "?watch=1&resourceVersion=%lld",
+             (long long)store_revision(f->node.store));
+    struct answer *slow = open_slow_stream(f, target, 5 << 20),
+                  *good = open_stream(f, target, NULL);
     make_map(f, "x", "{}");
     fixture_turn(f, 5);
     assert_true(slow->ended);
@@ -129,7 +141,8 @@ static void a_watcher_may_hang_up_in_an_event(void **state)
 {
     struct fixture *f = *state;
     char target[100];
-    snprintf(target, sizeof target, MAPS "?watch=1&resourceVersion=%lld", (long long)store_revision(f->node.store));
+    snprintf(target, sizeof target, MAPS "?watch=1&resourceVersion=%lld",
+             (long long)store_revision(f->node.store));
     struct answer *gone = open_stream(f, target, NULL), *good = open_stream(f, target, NULL);
     gone->hang_up = true;
     make_map(f, "x", "{}");
@@ -145,9 +158,11 @@ static void forms_do_not_mix_in_shared_events(void **state)
 {
     struct fixture *f = *state;
     char target[100];
-    snprintf(target, sizeof target, MAPS "?watch=1&resourceVersion=%lld", (long long)store_revision(f->node.store));
+    snprintf(target, sizeof target, MAPS "?watch=1&resourceVersion=%lld",
+             (long long)store_revision(f->node.store));
     struct answer *whole = open_stream(f, target, NULL);
-    struct answer *part = open_stream(f, target, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+    struct answer *part =
+        open_stream(f, target, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
     struct answer *table = open_stream(f, target, "application/json;as=Table;g=meta.k8s.io;v=v1");
     make_map(f, "x", "{}");
     fixture_turn(f, 5);
@@ -206,7 +221,8 @@ static void the_local_client_answers_later_and_exactly_once(void **state)
     assert_int_equal(s.rc, -E_NOT_FOUND);
     /* Cancelled while the store works on it: nobody is told, the object is there. */
     struct client_call *call;
-    struct client_request post = {.method = "POST", .path = MAPS, .body = STR("{\"metadata\":{\"name\":\"late\"}}")};
+    struct client_request post = {
+        .method = "POST", .path = MAPS, .body = STR("{\"metadata\":{\"name\":\"late\"}}")};
     assert_int_equal(client_do(&c, &post, on_reply, &s, &call), 0);
     client_cancel(&c, call);
     fixture_turn(f, 10);
