@@ -212,7 +212,7 @@ int main(void)
     for (int i = 0; i < count && !failures; i++)
         one_round(dir, &k, 20 * 1000 + prng_below(&prng, 200 * 1000));
     check(k.acks > 100, "hardly anything was written");
-    printf("%d kills, %" PRIu64 " acknowledged writes, revision %" PRId64 "\n", count, k.acks,
+    printf("# %d kills, %" PRIu64 " acknowledged writes, revision %" PRId64 "\n", count, k.acks,
            k.revision);
     struct disk disk;
     if (!failures && disk_dir_open(dir, &disk) == 0) {
@@ -221,5 +221,6 @@ int main(void)
         rmdir(path);
     }
     close(dir);
+    printf("%s no acknowledged write is lost by SIGKILL\n", failures ? "not ok" : "ok");
     return failures != 0;
 }
