@@ -254,9 +254,10 @@ void pods_reconcile(struct node *n)
     while (map_iter_next(&n->pods, &it, &key, &value)) {
         struct pod *p = value;
         struct object *o = cache_get(n->pods_cache, p->namespace, p->name);
-        if (!o || !cstr_eq(o->uid, p->uid))
+        if (!o || !cstr_eq(o->uid, p->uid)) {
             p->api_gone = true;
-        pod_wake(p);
+            pod_wake(p);
+        }
     }
     cache_each(n->pods_cache, add_missing, n); /* those that memory had no room for */
 }

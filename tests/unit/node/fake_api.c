@@ -1,15 +1,17 @@
-/* The API server of fake_world.h: objects as JSON text, list and watch, merge by members. */
+/* The API server of fake_world.h: objects as JSON text, list and watch, the real patches. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "codec/patch.h"
 #include "fake_world.h"
+#include "schema/schema.h"
 
 struct fake_call {
     struct list link;
     struct fake_api *api;
     struct client_handlers h;
     void *ctx;
-    char *method, *path, *body;
+    char *method, *path, *body, *content_type;
     bool watch, begun;
     int64_t seen; /* watch: revision told so far */
     struct loop_timer timer;
@@ -68,6 +70,7 @@ static void call_free(struct fake_call *c)
     mem_free(c->method);
     mem_free(c->path);
     mem_free(c->body);
+    mem_free(c->content_type);
     mem_free(c);
 }
 
@@ -110,8 +113,8 @@ static void tell(struct fake_api *api, const char *resource, const char *type, c
 
 static char *stamped(struct fake_api *api, const char *json, int64_t *ret_revision)
 {
-    struct arena a CLEANUP_ARENA;
-    struct buf b CLEANUP_BUF;
+    struct arena a CLEANUP_ARENA = {0};
+    struct buf b CLEANUP_BUF = {0};
     struct json *tree = NULL;
     char text[24];
     size_t n;
@@ -153,32 +156,53 @@ static void remove_object(struct fake_api *api, struct fake_object *o)
     mem_free(json);
 }
 
-/* Members of the patch replace those of the object; one level deeper for status and metadata. */
-static void merge(struct arena *a, struct json *into, const struct json *patch, int depth)
+static const struct schema_type *type_of(const char *resource)
 {
-    for (struct json *m = json_first(patch); m; m = m->next) {
-        struct json *old = json_get_str(into, m->key);
-        if (json_is(m, JSON_NULL))
-            json_remove_key(into, m->key);
-        else if (depth > 0 && json_is(old, JSON_OBJECT) && json_is(m, JSON_OBJECT))
-            merge(a, old, m, depth - 1);
-        else
-            json_set_key(a, into, m->key, json_clone(a, m));
+    static const char *const types[][2] = {{"pods", "io.k8s.api.core.v1.Pod"},
+                                           {"nodes", "io.k8s.api.core.v1.Node"},
+                                           {"events", "io.k8s.api.core.v1.Event"},
+                                           {"leases", "io.k8s.api.coordination.v1.Lease"},
+                                           {"serviceaccounts", "io.k8s.api.authentication.v1.TokenRequest"}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (!strcmp(types[i][0], resource))
+            return schema_type_find(str_of(types[i][1]));
+    return NULL;
+}
+
+/* What the node writes must be what Kubernetes 1.35 knows, field by field. */
+static void check_fields(struct arena *a, const char *resource, struct json *tree)
+{
+    const struct schema_type *type = type_of(resource);
+    struct schema_problems problems = {0};
+    struct err err = {0};
+    if (type && schema_check(a, type, tree, SCHEMA_STRICT, &problems, &err) < 0) {
+        fprintf(stderr, "%s: %s\n", resource, err.text);
+        abort();
     }
 }
 
 static void patch(struct fake_call *c, struct fake_object *o)
 {
     struct fake_api *api = c->api;
-    struct arena a CLEANUP_ARENA;
-    struct buf b CLEANUP_BUF;
+    struct arena a CLEANUP_ARENA = {0};
+    struct buf b CLEANUP_BUF = {0};
     struct json *tree = NULL, *change = NULL;
-    arena_init(&a, 1 << 24);
+    struct err err = {0};
+    int rc;
+    arena_init(&a, 1 << 26);
     buf_init(&b, 1 << 22);
     if (json_parse(&a, str_of(o->json), NULL, &tree, NULL) < 0 ||
         json_parse(&a, str_of(c->body), NULL, &change, NULL) < 0)
         abort();
-    merge(&a, tree, change, 1);
+    if (strstr(c->content_type, "strategic"))
+        rc = schema_strategic_merge(&a, type_of(o->resource), tree, change, &tree, &err);
+    else
+        rc = patch_merge(&a, tree, change, &tree);
+    if (rc < 0) {
+        fprintf(stderr, "patching %s: %s\n", o->resource, err.text);
+        abort();
+    }
+    check_fields(&a, o->resource, tree);
     json_write(&b, tree);
     put(api, o->resource, o->namespace, o->name, buf_cstr(&b));
     answer(c, 200, o->json);
@@ -186,10 +210,14 @@ static void patch(struct fake_call *c, struct fake_object *o)
 
 static void create(struct fake_call *c, const struct parts *p)
 {
-    struct arena a CLEANUP_ARENA;
+    struct arena a CLEANUP_ARENA = {0};
     struct json *tree = NULL;
-    char answer_text[256];
+    char answer_text[256], name[256];
     arena_init(&a, 1 << 24);
+    if (json_parse(&a, str_of(c->body), NULL, &tree, NULL) < 0)
+        abort();
+    snprintf(name, sizeof name, "%s", json_path_cstr(tree, "metadata.name"));
+    check_fields(&a, p->resource, tree);
     if (!strcmp(p->sub, "token")) {
         snprintf(answer_text, sizeof answer_text,
                  "{\"status\":{\"token\":\"token-%u\",\"expirationTimestamp\":\"2026-01-01T01:00:00Z\"}}",
@@ -197,16 +225,13 @@ static void create(struct fake_call *c, const struct parts *p)
         answer(c, 201, answer_text);
         return;
     }
-    if (json_parse(&a, str_of(c->body), NULL, &tree, NULL) < 0)
-        abort();
-    const char *name = json_path_cstr(tree, "metadata.name");
     put(c->api, p->resource, p->ns, name, c->body);
     answer(c, 201, find(c->api, p->resource, p->ns, name)->json);
 }
 
 static void list_all(struct fake_call *c, const struct parts *p)
 {
-    struct buf b CLEANUP_BUF;
+    struct buf b CLEANUP_BUF = {0};
     struct fake_object *o;
     bool first = true;
     buf_init(&b, 1 << 24);
@@ -275,6 +300,7 @@ static int send(void *self, const struct client_request *r, const struct client_
     c->ctx = ctx;
     c->method = mem_strdup(r->method);
     c->path = mem_strdup(r->path);
+    c->content_type = mem_strdup(r->content_type ? r->content_type : "application/json");
     c->body = mem_strndup(r->body.p ? r->body.p : "", r->body.n);
     q->method = mem_strdup(r->method);
     q->path = mem_strdup(r->path);
@@ -367,7 +393,7 @@ const char *api_text(struct world *w, struct arena *a, const char *resource, con
         return json_cstr(j);
     if (!j)
         return "(absent)";
-    struct buf b CLEANUP_BUF;
+    struct buf b CLEANUP_BUF = {0};
     buf_init(&b, 1 << 20);
     json_write(&b, j);
     return arena_strdup(a, buf_cstr(&b));
@@ -398,8 +424,8 @@ void api_put_pod(struct world *w, const char *name, const char *spec)
 void api_delete_pod(struct world *w, const char *name, int grace_s)
 {
     struct fake_object *o = find(&w->api, "pods", "default", name);
-    struct arena a CLEANUP_ARENA;
-    struct buf b CLEANUP_BUF;
+    struct arena a CLEANUP_ARENA = {0};
+    struct buf b CLEANUP_BUF = {0};
     struct json *tree = NULL;
     arena_init(&a, 1 << 24);
     buf_init(&b, 1 << 22);

@@ -41,7 +41,7 @@ static void registers_the_node_and_renews_its_lease(void **state)
     assert_string_equal(api_text(&w, &a, "nodes", "", "n1", "status.conditions.3.type"), "Ready");
     assert_string_equal(api_text(&w, &a, "nodes", "", "n1", "status.conditions.3.status"), "True");
     assert_string_equal(api_text(&w, &a, "nodes", "", "n1", "status.capacity.cpu"), "4");
-    assert_string_equal(api_text(&w, &a, "nodes", "", "n1", "status.capacity.memory"), "8388608Ki");
+    assert_string_equal(api_text(&w, &a, "nodes", "", "n1", "status.capacity.memory"), "8Gi");
     assert_string_equal(api_text(&w, &a, "leases", "kube-node-lease", "n1", "spec.leaseDurationSeconds"), "40");
     assert_string_equal(api_text(&w, &a, "nodes", "", "n1", "status.images"), "[{\"names\":[\"reg/img:1\"],\"sizeBytes\":4096}]");
     assert_true(api_has_event(&w, "NodeReady", "n1"));
