@@ -6,6 +6,7 @@
 
 #include "codec/json.h"
 #include "pull/registry.h"
+#include "wire/url.h"
 
 struct challenge {
     char realm[PULL_URL_BYTES], service[512], scope[512];
@@ -76,12 +77,12 @@ static int token_request(struct registry *r, const struct challenge *c, struct p
     struct buf *out = oauth ? form : &query;
     buf_init(&query, PULL_URL_BYTES);
     buf_printf(out, "service=");
-    pull_url_encode(out, str_of(c->service));
+    url_encode(out, str_of(c->service));
     buf_puts(out, "&scope=");
-    pull_url_encode(out, str_of(c->scope));
+    url_encode(out, str_of(c->scope));
     if (oauth) {
         buf_puts(out, "&client_id=keelson&grant_type=refresh_token&refresh_token=");
-        pull_url_encode(out, str_of(r->o.identity_token));
+        url_encode(out, str_of(r->o.identity_token));
     } else {
         size_t n = strlen(url->target);
         int more = snprintf(url->target + n, sizeof url->target - n, "%c%s", strchr(url->target, '?') ? '&' : '?',

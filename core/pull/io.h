@@ -34,14 +34,4 @@ int pull_resolve(struct pull_io *io, const char *host, uint16_t port, struct net
                  size_t *ret_count, struct err *err) MUST_CHECK;
 bool pull_addr_is_local(const struct net_addr *a); /* loopback, link-local or unspecified */
 
-struct pull_stream;
-/* Connected, and for https with the handshake done in that context. */
-int pull_stream_open(struct pull_io *io, const struct pull_url *url, const struct net_addr *addrs,
-                     size_t addr_count, struct tls_context *tls, struct pull_stream **ret_stream,
-                     struct err *err) MUST_CHECK;
-void pull_stream_close(struct pull_stream *s); /* NULL is fine */
-int pull_stream_write(struct pull_stream *s, struct str bytes, struct err *err) MUST_CHECK;
-/* At least one byte, 0 at the end, or -E_*. -E_TIMEOUT after stall_ms without any. */
-ssize_t pull_stream_read(struct pull_stream *s, void *p, size_t n, struct err *err) MUST_CHECK;
-
 #endif

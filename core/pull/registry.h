@@ -9,9 +9,17 @@
 #define PULL_REGISTRY_H
 
 #include "pull/io.h"
-#include "pull/response.h"
+#include "wire/http_client.h"
 
 enum { PULL_REDIRECTS = 5, PULL_TOKEN_BYTES = 64 * 1024, PULL_ERROR_BYTES = 8 * 1024 };
+
+/* The head of an answer, as far as it matters here. */
+struct response {
+    int status;
+    int64_t content_length;   /* -1: not told */
+    char content_type[128];   /* without parameters */
+    char location[PULL_URL_BYTES], authenticate[2048], digest[80], content_range[80];
+};
 
 struct registry_options {
     struct pull_io *io;
@@ -30,7 +38,7 @@ struct registry {
     struct buf authorization; /* value of the header; empty: none */
     bool local;               /* the endpoint itself is on this machine */
     bool answered;            /* some server spoke HTTP with us */
-    struct pull_stream *idle; /* kept connection */
+    struct conn *idle;        /* kept connection, or NULL */
     struct pull_url idle_url;
     struct buf error_body;
 };

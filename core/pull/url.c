@@ -109,14 +109,3 @@ void pull_url_host(const struct pull_url *u, char ret_host[PULL_HOST_BYTES + 16]
     if (!plain)
         snprintf(ret_host + n, (size_t)(PULL_HOST_BYTES + 16 - n), ":%u", u->port);
 }
-
-void pull_url_encode(struct buf *out, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c))
-            buf_putc(out, (char)c);
-        else
-            buf_printf(out, "%%%02X", c);
-    }
-}

@@ -2,7 +2,6 @@
 #ifndef PULL_URL_H
 #define PULL_URL_H
 
-#include "base/buf.h"
 #include "base/str.h"
 
 enum { PULL_URL_BYTES = 4096, PULL_HOST_BYTES = 256 };
@@ -22,7 +21,5 @@ int pull_url_resolve(const struct pull_url *base, struct str location, struct pu
 bool pull_url_same_origin(const struct pull_url *a, const struct pull_url *b);
 /* "host", "host:port", "[v6]:port": what a Host header says. */
 void pull_url_host(const struct pull_url *u, char ret_host[PULL_HOST_BYTES + 16]);
-/* Appends s percent-encoded for a query. */
-void pull_url_encode(struct buf *out, struct str s);
 
 #endif
