@@ -103,7 +103,7 @@ void container_wait_for(struct container *c, enum container_state state, int64_t
 void container_begin(struct container *c)
 {
     ASSERT(c->state == CONTAINER_IDLE);
-    c->stop_asked = c->killed_by_probe = c->never_ran = false;
+    c->never_ran = false;
     c->started = c->ready = c->was_started = c->was_ready = false;
     c->state = CONTAINER_PULLING;
     container_pull(c);
@@ -188,7 +188,6 @@ static void stop_sooner(struct container *c, int64_t grace_ms)
 
 void container_stop(struct container *c, int64_t grace_ms, const char *why)
 {
-    c->stop_asked = true;
     if (c->state == CONTAINER_PRE_STOP || c->state == CONTAINER_STOPPING) {
         stop_sooner(c, grace_ms);
         return;

@@ -21,7 +21,7 @@
 #include "node/sources.h"
 #include "port/crypto.h"
 
-enum { TICK_MS = 10 * 1000, STRINGS_BYTES = 64 * 1024, SETUP_RETRY_MS = 1000 };
+enum { TICK_MS = 10 * 1000, TICKS_A_LOOK = 6 /* at every pod, needed or not */, STRINGS_BYTES = 64 * 1024, SETUP_RETRY_MS = 1000 };
 
 /* ---- small things for all files of this folder ---- */
 
@@ -184,7 +184,9 @@ static void on_tick(void *ctx)
     loop_timer_set(n->loop, &n->tick, TICK_MS);
     if (n->recovered)
         pods_reconcile(n);
-    else
+    if (++n->ticks % TICKS_A_LOOK == 0)
+        node_pods_wake(n);
+    if (!n->recovered)
         node_recover(n);
 }
 

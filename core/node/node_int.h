@@ -94,10 +94,8 @@ struct container {
     char *image_config; /* JSON; only while creating */
     bool started;       /* the startup probe has passed, or there is none */
     bool ready;
-    bool stop_asked;
     bool was_started, was_ready; /* as told to the API before this role restarted */
     bool never_ran; /* starting failed: exit code 128 */
-    bool killed_by_probe;
     int stop_signal;
     int64_t kill_at_ms;    /* end of the grace; in PULL_FAILED: time of the next try */
     int64_t pull_delay_ms; /* next back-off of the image */
@@ -202,8 +200,7 @@ struct node {
     struct server *server;
     struct loop_timer tick; /* retries and orphans */
     struct tls_context *probe_tls; /* made when first needed */
-    char *api_host, *api_port;
-    uint64_t serial;
+    unsigned ticks;
     struct list removed; /* gone, but a call that is under way still refers to them */
 };
 
@@ -218,9 +215,6 @@ struct step {
 void node_recover(struct node *n); /* goes on with recovery, whatever it waits for */
 void node_pods_wake(struct node *n);
 int64_t node_now_s(struct node *n);
-/* RFC 3339 in seconds, "2026-01-02T03:04:05Z", in the arena; NULL when out of memory. */
-const char *node_time_text(struct arena *a, int64_t real_ns);
-int64_t node_time_parse(struct str text); /* seconds; -1 when malformed */
 void node_id_new(char ret_id[CONTAINER_ID_TEXT]);
 /* Replaces a string owned through *at; text NULL clears. On lack of memory it becomes NULL. */
 void node_text_set(char **at, const char *text);

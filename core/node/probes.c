@@ -85,7 +85,6 @@ static void unhealthy(struct probe *p, const struct json *spec, const struct jso
                                     json_path_i64(pod_spec, "terminationGracePeriodSeconds", 30));
     snprintf(why, sizeof why, "Container %.60s failed %s probe", c->name,
              p->kind == PROBE_LIVENESS ? "liveness" : "startup");
-    c->killed_by_probe = true;
     container_stop(c, grace_s * 1000, why);
 }
 

@@ -460,6 +460,63 @@ static void a_refused_port_is_said_on_the_error_stream(void **state)
     ws_end();
 }
 
+/* ---- exec over plain SPDY ---- */
+
+static void open_plain(struct spdy_headers *h, uint32_t id, const char *type, struct buf *out)
+{
+    struct buf block;
+    const struct spdy_header header = {STR("streamtype"), str_of(type)};
+    buf_init(&block, 4096);
+    assert_int_equal(spdy_headers_encode(h, &header, 1, &block), 0);
+    put32(out, 0x80030001);
+    put32(out, (uint32_t)buf_len(&block) + 10);
+    put32(out, id);
+    put32(out, 0);
+    buf_append(out, "\0\0", 2);
+    buf_append_str(out, buf_str(&block));
+    buf_done(&block);
+}
+
+static void exec_is_spoken_over_spdy_too(void **state)
+{
+    struct spdy_headers h;
+    struct buf out;
+    char text[64];
+    (void)state;
+    w.rt.keep_execs = true;
+    buf_init(&out, 1 << 20);
+    assert_int_equal(spdy_headers_init(&h), 0);
+    const char *answer = ask("POST", "/exec/default/p1/app?command=cat&input=1&output=1",
+                             "Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n"
+                             "X-Stream-Protocol-Version: v4.channel.k8s.io\r\nX-Stream-Protocol-Version: channel.k8s.io\r\n");
+    assert_true(has(answer, "HTTP/1.1 101 "));
+    assert_true(has(answer, "x-stream-protocol-version: v4.channel.k8s.io"));
+    open_plain(&h, 1, "error", &out);
+    open_plain(&h, 3, "stdin", &out);
+    send_bytes(buf_str(&out));
+    world_run(&w, 100);
+    assert_int_equal(rt_count(&w, "exec cat"), 0); /* not before all streams are there */
+    buf_clear(&out);
+    open_plain(&h, 5, "stdout", &out);
+    put32(&out, 3);
+    put32(&out, 1u << 24 | 3);
+    buf_puts(&out, "abc");
+    send_bytes(buf_str(&out));
+    world_run(&w, 100);
+    assert_int_equal(rt_count(&w, "exec cat"), 1);
+    assert_int_equal(read(w.rt.session_in, text, sizeof text), 3);
+    assert_int_equal(read(w.rt.session_in, text, sizeof text), 0); /* FIN ends standard input */
+    assert_int_equal(write(w.rt.session_out, "xyz", 3), 3);
+    receive(100);
+    rt_exec_exit(&w, 0);
+    receive(1000);
+    assert_true(str_find(buf_str(&got), str_make("\0\0\0\5\0\0\0\3xyz", 11)) > 0);
+    assert_true(str_find(buf_str(&got), STR("{\"metadata\":{},\"status\":\"Success\"}")) > 0);
+    buf_clear(&got);
+    spdy_headers_done(&h);
+    buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +535,7 @@ int main(void)
         T(output_without_end_to_a_client_that_does_not_read_is_held_back),
         T(a_client_that_leaves_ends_its_exec),
         T(exec_is_refused_before_it_is_upgraded),
+        T(exec_is_spoken_over_spdy_too),
         T(port_forward_copies_both_ways),
         T(a_refused_port_is_said_on_the_error_stream),
     };
