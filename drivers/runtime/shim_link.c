@@ -25,7 +25,6 @@ struct shim_link {
     struct loop *loop;
     struct loop_fd fd;
     int sock;
-    pid_t pid;
     uint32_t next_id;
     struct list pending;
     const struct shim_link_fns *fns;
@@ -172,8 +171,6 @@ int shim_link_open(struct loop *loop, int dir_fd, const char *name, const struct
                    struct shim_link **ret_link)
 {
     struct sockaddr_un at;
-    struct ucred peer = {0};
-    socklen_t n = sizeof peer;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
     if (fd < 0)
         return -E_LIMIT;
@@ -196,10 +193,8 @@ int shim_link_open(struct loop *loop, int dir_fd, const char *name, const struct
             release(l);
         return rc;
     }
-    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n);
     l->loop = loop;
     l->sock = fd;
-    l->pid = peer.pid;
     l->fns = fns;
     l->ctx = ctx;
     *ret_link = l;
@@ -216,11 +211,6 @@ void shim_link_free(struct shim_link *l)
     fail_pending(l);
     if (!l->busy)
         release(l);
-}
-
-pid_t shim_link_pid(const struct shim_link *l)
-{
-    return l->pid;
 }
 
 void shim_link_begin(struct shim_link *l, struct buf *m, uint8_t type)

@@ -23,7 +23,6 @@ int shim_spawn(int listen_fd, unsigned namespaces, int cgroup_fd, const char *ui
 int shim_link_open(struct loop *loop, int dir_fd, const char *name, const struct shim_link_fns *fns, void *ctx,
                    struct shim_link **ret_link) MUST_CHECK;
 void shim_link_free(struct shim_link *l); /* pending replies get NULL */
-pid_t shim_link_pid(const struct shim_link *l);
 
 /* Sends m with a fresh id: begin with shim_link_begin. reply runs once unless this fails.
  * A reply that comes in several messages (SHIM_STATE_ONE) calls `part` for all but the last. */

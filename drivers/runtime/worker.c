@@ -1,9 +1,10 @@
 /* See worker.h. */
 #include "drivers/runtime/worker.h"
 
-#include <signal.h>
-#include <unistd.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "kernel-glue/abi/process.h"

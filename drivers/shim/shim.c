@@ -101,7 +101,7 @@ static void ended(struct shim *s, struct proc *p)
         write_exit(p);
     }
     tell_exit(s, p);
-    if (p->is_exec)
+    if (p->is_exec || p->forgotten)
         proc_free(p);
 }
 
@@ -290,6 +290,8 @@ static void handle(struct shim *s, struct shim_msg *m)
     case SHIM_FORGET:
         if (p && p->state == PROC_EXITED)
             proc_free(p);
+        else if (p)
+            p->forgotten = true;
         break;
     default: rc = err_set(&err, E_SYNTAX, "unknown request %u", m->type);
     }

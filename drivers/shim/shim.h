@@ -20,7 +20,7 @@ enum proc_state { PROC_STARTING, PROC_RUNNING, PROC_EXITED };
 struct proc {
     struct list link;
     enum proc_state state;
-    bool is_exec, stdin_once, failed;
+    bool is_exec, stdin_once, failed, forgotten;
     char id[SHIM_ID_BYTES]; /* of the container */
     uint64_t session;       /* of an exec */
     int pid, pidfd;
