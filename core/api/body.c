@@ -1,6 +1,7 @@
 /* Bodies: JSON or YAML, read strictly and brought into the form of their kind. */
 #include "api/write.h"
 #include "codec/yaml.h"
+#include "schema/protobuf.h"
 
 static struct str media_type(const struct api_request *r)
 {
@@ -35,7 +36,9 @@ int body_parse(struct api_request *r, struct arena *a, struct str body,
     struct json_options options = {.duplicate = problems ? on_duplicate : NULL, .ctx = &d};
     struct err err = {0};
     int rc;
-    if (str_eq_nocase(type, STR("application/yaml")))
+    if (str_eq_nocase(type, STR("application/vnd.kubernetes.protobuf")))
+        rc = protobuf_decode(a, body, ret, &err);
+    else if (str_eq_nocase(type, STR("application/yaml")))
         rc = yaml_parse(a, body, &options, ret, NULL, &err);
     else if (!type.n || str_eq_nocase(type, STR("application/json")) ||
              str_ends(type, STR("+json")) || str_is(type, "*/*"))
@@ -44,7 +47,8 @@ int body_parse(struct api_request *r, struct arena *a, struct str body,
         return fail_status(
             r, 415, "UnsupportedMediaType", NULL,
             "the body of the request was in an unknown format - accepted media types include: "
-            "application/json, application/yaml");
+            "application/json, application/yaml, "
+            "application/vnd.kubernetes.protobuf");
     if (rc == -E_NOMEM)
         return fail_status(r, 413, "RequestEntityTooLarge", NULL,
                            "the body of the request needs more memory than one request may have");

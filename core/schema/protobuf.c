@@ -1,0 +1,456 @@
+/* See protobuf.h. The wire format: https://protobuf.dev/programming-guides/encoding */
+#include "schema/protobuf.h"
+
+#include "base/limits.h"
+#include "codec/time.h"
+#include "codec/utf8.h"
+#include "schema/schema_int.h"
+
+enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+
+struct item { /* one field of a message */
+    uint32_t number;
+    enum wire wire;
+    uint64_t value;   /* of VARINT, FIXED32 and FIXED64 */
+    struct str bytes; /* of BYTES */
+};
+
+/* A message inside another whose fields JSON shows as the outer one's own: "number:name ...". */
+struct embedded {
+    const char *type;
+    uint32_t number;
+    const char *fields;
+};
+
+static const struct embedded embedded[] = {
+    {"ConfigMapEnvSource", 1, "1:name"},
+    {"ConfigMapKeySelector", 1, "1:name"},
+    {"ConfigMapProjection", 1, "1:name"},
+    {"ConfigMapVolumeSource", 1, "1:name"},
+    {"SecretEnvSource", 1, "1:name"},
+    {"SecretKeySelector", 1, "1:name"},
+    {"SecretProjection", 1, "1:name"},
+    {"IngressRule", 2, "1:http"},
+    {"Probe", 1, "1:exec 2:httpGet 3:tcpSocket 4:grpc"},
+    {"RuleWithOperations", 2, "1:apiGroups 2:apiVersions 3:resources 4:scope"},
+    {"EphemeralContainer", 1,
+     "1:name 2:image 3:command 4:args 5:workingDir 6:ports 19:envFrom 7:env 8:resources "
+     "23:resizePolicy 24:restartPolicy 25:restartPolicyRules 9:volumeMounts 21:volumeDevices "
+     "10:livenessProbe 11:readinessProbe 22:startupProbe 12:lifecycle 13:terminationMessagePath "
+     "20:terminationMessagePolicy 14:imagePullPolicy 15:securityContext 16:stdin 17:stdinOnce "
+     "18:tty"},
+    {"PersistentVolumeSpec", 2,
+     "1:gcePersistentDisk 2:awsElasticBlockStore 3:hostPath 4:glusterfs 5:nfs 6:rbd 7:iscsi "
+     "8:cinder 9:cephfs 10:fc 11:flocker 12:flexVolume 13:azureFile 14:vsphereVolume 15:quobyte "
+     "16:azureDisk 17:photonPersistentDisk 18:portworxVolume 19:scaleIO 20:local 21:storageos "
+     "22:csi"},
+    {"Volume", 2,
+     "1:hostPath 2:emptyDir 3:gcePersistentDisk 4:awsElasticBlockStore 5:gitRepo 6:secret 7:nfs "
+     "8:iscsi 9:glusterfs 10:persistentVolumeClaim 11:rbd 12:flexVolume 13:cinder 14:cephfs "
+     "15:flocker 16:downwardAPI 17:fc 18:azureFile 19:configMap 20:vsphereVolume 21:quobyte "
+     "22:azureDisk 23:photonPersistentDisk 24:portworxVolume 25:scaleIO 26:projected "
+     "27:storageos 28:csi 29:ephemeral 30:image"},
+};
+
+struct decode {
+    struct arena *arena;
+    struct err *err;
+    unsigned depth;
+};
+
+static int malformed(struct decode *d, const char *what)
+{
+    return err_set(d->err, E_BAD_REQUEST, "malformed protobuf: %s", what);
+}
+
+static int no_memory(struct decode *d)
+{
+    return err_set(d->err, E_NOMEM, "out of memory");
+}
+
+/* ---- the wire ---- */
+
+static bool take_varint(struct str *rest, uint64_t *ret)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64 && rest->n; shift += 7) {
+        uint8_t byte = (uint8_t)rest->p[0];
+        *rest = str_make(rest->p + 1, rest->n - 1);
+        v |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) {
+            *ret = v;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_fixed(struct str *rest, size_t n, uint64_t *ret)
+{
+    uint64_t v = 0;
+    if (rest->n < n)
+        return false;
+    for (size_t i = n; i-- > 0;)
+        v = v << 8 | (uint8_t)rest->p[i];
+    *rest = str_make(rest->p + n, rest->n - n);
+    *ret = v;
+    return true;
+}
+
+static bool take_item(struct str *rest, struct item *ret)
+{
+    uint64_t key, size;
+    if (!take_varint(rest, &key) || key >> 3 == 0 || key >> 3 > UINT32_MAX)
+        return false;
+    *ret = (struct item){.number = (uint32_t)(key >> 3), .wire = (enum wire)(key & 7)};
+    switch (ret->wire) {
+    case WIRE_VARINT:
+        return take_varint(rest, &ret->value);
+    case WIRE_FIXED64:
+        return take_fixed(rest, 8, &ret->value);
+    case WIRE_FIXED32:
+        return take_fixed(rest, 4, &ret->value);
+    case WIRE_BYTES:
+        if (!take_varint(rest, &size) || size > rest->n)
+            return false;
+        ret->bytes = str_make(rest->p, (size_t)size);
+        *rest = str_make(rest->p + size, rest->n - (size_t)size);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The last field of that number; false: malformed. */
+static bool find_item(struct str message, uint32_t number, struct item *ret)
+{
+    struct item one;
+    *ret = (struct item){.number = 0};
+    while (message.n) {
+        if (!take_item(&message, &one))
+            return false;
+        if (one.number == number)
+            *ret = one;
+    }
+    return true;
+}
+
+/* ---- values ---- */
+
+static int decode_struct(struct decode *d, const struct schema_type *type, struct str message,
+                         struct json *object);
+
+static int put_text(struct decode *d, struct str s, struct json **ret)
+{
+    if (!utf8_valid(s))
+        return malformed(d, "a string is not UTF-8");
+    *ret = json_new_str(d->arena, s);
+    return *ret ? 0 : no_memory(d);
+}
+
+static int put_bytes(struct decode *d, struct str s, struct json **ret)
+{
+    char *text = arena_alloc(d->arena, base64_encoded_size(s.n));
+    if (!text)
+        return no_memory(d);
+    *ret = json_new_str(d->arena, str_make(text, base64_encode(text, s.p, s.n)));
+    return *ret ? 0 : no_memory(d);
+}
+
+/* A zero time is an empty message: no member at all. */
+static int put_time(struct decode *d, struct str message, bool micro, struct json **ret)
+{
+    struct item seconds, nanos;
+    char text[TIME_TEXT];
+    *ret = NULL;
+    if (!find_item(message, 1, &seconds) || !find_item(message, 2, &nanos))
+        return malformed(d, "a time");
+    int64_t s = (int64_t)seconds.value;
+    if (!message.n)
+        return 0;
+    if (s < -62135596800 || s > 253402300799)
+        return malformed(d, "a time out of range");
+    int64_t us = s * 1000000 + (int64_t)(nanos.value % 1000000000) / 1000;
+    if (micro)
+        time_format_micro(us, text);
+    else
+        time_format(us, text);
+    *ret = json_new_cstr(d->arena, text);
+    return *ret ? 0 : no_memory(d);
+}
+
+static int put_int_or_string(struct decode *d, struct str message, struct json **ret)
+{
+    struct item kind, number, text;
+    if (!find_item(message, 1, &kind) || !find_item(message, 2, &number) ||
+        !find_item(message, 3, &text))
+        return malformed(d, "an int-or-string");
+    if (kind.value == 1)
+        return put_text(d, text.bytes.p ? text.bytes : STR(""), ret);
+    *ret = json_new_i64(d->arena, (int32_t)number.value);
+    return *ret ? 0 : no_memory(d);
+}
+
+/* RawExtension, JSON, FieldsV1: JSON text inside. */
+static int put_raw(struct decode *d, struct str message, struct json **ret)
+{
+    struct item raw;
+    *ret = NULL;
+    if (!find_item(message, 1, &raw) || (raw.number && raw.wire != WIRE_BYTES))
+        return malformed(d, "a raw value");
+    return raw.bytes.n ? json_parse(d->arena, raw.bytes, NULL, ret, d->err) : 0;
+}
+
+static int put_number(struct decode *d, enum schema_shape shape, const struct item *item,
+                      struct json **ret)
+{
+    if (shape == SCHEMA_DOUBLE) {
+        *ret = json_new(d->arena, JSON_DOUBLE);
+        if (*ret)
+            memcpy(&(*ret)->number, &item->value, sizeof(*ret)->number);
+    } else if (shape == SCHEMA_BOOL) {
+        *ret = json_new_bool(d->arena, item->value != 0);
+    } else if (shape == SCHEMA_INT32) {
+        *ret = json_new_i64(d->arena, (int32_t)item->value);
+    } else {
+        *ret = json_new_i64(d->arena, (int64_t)item->value);
+    }
+    return *ret ? 0 : no_memory(d);
+}
+
+static bool is_number(enum schema_shape shape)
+{
+    return shape == SCHEMA_INT32 || shape == SCHEMA_INT64 || shape == SCHEMA_BOOL ||
+           shape == SCHEMA_DOUBLE;
+}
+
+/* One value of the innermost shape; *ret is NULL when it counts as absent. */
+static int put_value(struct decode *d, const struct schema_field *f, const struct item *item,
+                     struct json **ret)
+{
+    enum schema_shape shape = schema_field_shape(f);
+    struct item text;
+    if (is_number(shape) != (item->wire != WIRE_BYTES))
+        return malformed(d, "a field of the wrong wire type");
+    switch (shape) {
+    case SCHEMA_STRING:
+        return put_text(d, item->bytes, ret);
+    case SCHEMA_BYTES:
+        return put_bytes(d, item->bytes, ret);
+    case SCHEMA_INT_OR_STRING:
+        return put_int_or_string(d, item->bytes, ret);
+    case SCHEMA_QUANTITY:
+        if (!find_item(item->bytes, 1, &text) || (text.number && text.wire != WIRE_BYTES))
+            return malformed(d, "a quantity");
+        return put_text(d, text.bytes.n ? text.bytes : STR("0"), ret);
+    case SCHEMA_TIME:
+    case SCHEMA_MICRO_TIME:
+        return put_time(d, item->bytes, shape == SCHEMA_MICRO_TIME, ret);
+    case SCHEMA_ANY:
+    case SCHEMA_OBJECT:
+        return put_raw(d, item->bytes, ret);
+    case SCHEMA_STRUCT:
+        *ret = json_new(d->arena, JSON_OBJECT);
+        return *ret ? decode_struct(d, schema_field_type(f), item->bytes, *ret) : no_memory(d);
+    default:
+        return put_number(d, shape, item, ret);
+    }
+}
+
+/* Numbers may come packed into one field. */
+static int put_element(struct decode *d, const struct schema_field *f, const struct item *item,
+                       struct json *list)
+{
+    struct json *value;
+    struct str rest = item->bytes;
+    struct item one = {.number = item->number, .wire = WIRE_VARINT};
+    int rc = 0;
+    if (item->wire != WIRE_BYTES || !is_number(schema_field_shape(f))) {
+        rc = put_value(d, f, item, &value);
+        if (rc == 0 && value)
+            json_append(d->arena, list, value);
+        return rc;
+    }
+    while (rest.n && rc == 0) {
+        if (!take_varint(&rest, &one.value))
+            return malformed(d, "a packed list");
+        rc = put_value(d, f, &one, &value);
+        if (rc == 0)
+            json_append(d->arena, list, value);
+    }
+    return rc;
+}
+
+/* The values of map:[]string are messages of their own (ExtraValue). */
+static int put_strings(struct decode *d, struct str message, struct json *list)
+{
+    struct item item;
+    while (message.n) {
+        struct json *text;
+        if (!take_item(&message, &item) || item.wire != WIRE_BYTES)
+            return malformed(d, "a list of strings");
+        int rc = put_text(d, item.bytes, &text);
+        if (rc < 0)
+            return rc;
+        json_append(d->arena, list, text);
+    }
+    return 0;
+}
+
+static int put_entry(struct decode *d, const struct schema_field *f, struct str entry,
+                     struct json *map)
+{
+    struct item key, value;
+    struct json *j = NULL;
+    int rc;
+    if (!find_item(entry, 1, &key) || !find_item(entry, 2, &value) || !utf8_valid(key.bytes))
+        return malformed(d, "a map");
+    if (!key.bytes.p)
+        key.bytes = STR("");
+    if (!value.number) /* left out when empty */
+        value = (struct item){.number = 2,
+                              .wire = is_number(schema_field_shape(f)) ? WIRE_VARINT : WIRE_BYTES,
+                              .bytes = STR("")};
+    if (schema_field_wrap(f) == SCHEMA_MAP_OF_ARRAY) {
+        j = json_new(d->arena, JSON_ARRAY);
+        rc = j ? put_strings(d, value.bytes, j) : no_memory(d);
+    } else {
+        rc = put_value(d, f, &value, &j);
+    }
+    if (rc == 0 && j)
+        json_set_key(d->arena, map, key.bytes, j);
+    return rc;
+}
+
+/* ---- messages ---- */
+
+static int put_field(struct decode *d, const struct schema_field *f, const struct item *item,
+                     struct json *object)
+{
+    const char *name = schema_field_name(f);
+    struct json *value;
+    int rc;
+    switch (schema_field_wrap(f)) {
+    case SCHEMA_ARRAY:
+        value = json_array_at(d->arena, object, name);
+        rc = value ? put_element(d, f, item, value) : no_memory(d);
+        break;
+    case SCHEMA_MAP:
+    case SCHEMA_MAP_OF_ARRAY:
+        if (item->wire != WIRE_BYTES)
+            return malformed(d, "a map");
+        value = json_object_at(d->arena, object, name);
+        rc = value ? put_entry(d, f, item->bytes, value) : no_memory(d);
+        break;
+    default:
+        rc = put_value(d, f, item, &value);
+        if (rc == 0 && value)
+            json_set(d->arena, object, name, value);
+    }
+    return rc == 0 && d->arena->failed ? no_memory(d) : rc;
+}
+
+static const struct schema_field *field_of(const struct schema_type *type, uint32_t number)
+{
+    for (size_t i = 0; i < schema_type_field_count(type); i++)
+        if (schema_fields[type->field_first + i].protobuf_number == number)
+            return schema_type_field_at(type, i);
+    return NULL;
+}
+
+static const struct embedded *embedded_of(const struct schema_type *type, uint32_t number)
+{
+    for (size_t i = 0; i < sizeof(embedded) / sizeof(embedded[0]); i++)
+        if (embedded[i].number == number && cstr_eq(embedded[i].type, schema_type_short_name(type)))
+            return &embedded[i];
+    return NULL;
+}
+
+/* Field `number` of the embedded message, by its name in the outer type. */
+static const struct schema_field *embedded_field(const struct schema_type *type,
+                                                 const struct embedded *e, uint32_t number)
+{
+    struct str rest = str_of(e->fields), part;
+    uint64_t n;
+    while (str_split(&rest, ' ', &part)) {
+        ptrdiff_t colon = str_find_byte(part, ':');
+        if (colon > 0 && str_to_u64(str_make(part.p, (size_t)colon), &n) == 0 && n == number)
+            return schema_type_field(type,
+                                     str_make(part.p + colon + 1, part.n - (size_t)colon - 1));
+    }
+    return NULL;
+}
+
+static int decode_embedded(struct decode *d, const struct schema_type *type,
+                           const struct embedded *e, struct str message, struct json *object)
+{
+    struct item item;
+    int rc = 0;
+    while (message.n && rc == 0) {
+        if (!take_item(&message, &item))
+            return malformed(d, e->type);
+        const struct schema_field *f = embedded_field(type, e, item.number);
+        rc = f ? put_field(d, f, &item, object) : 0;
+    }
+    return rc;
+}
+
+static int decode_struct(struct decode *d, const struct schema_type *type, struct str message,
+                         struct json *object)
+{
+    struct item item;
+    int rc = 0;
+    if (++d->depth > LIMIT_JSON_DEPTH)
+        return err_set(d->err, E_LIMIT, "nested more than %d deep", LIMIT_JSON_DEPTH);
+    while (message.n && rc == 0) {
+        if (!take_item(&message, &item))
+            return malformed(d, schema_type_short_name(type));
+        const struct embedded *e = embedded_of(type, item.number);
+        const struct schema_field *f = e ? NULL : field_of(type, item.number);
+        if (e && item.wire == WIRE_BYTES)
+            rc = decode_embedded(d, type, e, item.bytes, object);
+        else if (f)
+            rc = put_field(d, f, &item, object);
+    }
+    d->depth--;
+    return rc;
+}
+
+/* ---- the envelope ---- */
+
+static const struct schema_type *find_type(struct str version, struct str kind)
+{
+    ptrdiff_t slash = str_find_byte(version, '/');
+    struct str group = slash < 0 ? STR("") : str_make(version.p, (size_t)slash);
+    struct str v =
+        slash < 0 ? version : str_make(version.p + slash + 1, version.n - (size_t)slash - 1);
+    /* Options belong to every group version. */
+    if (str_is(kind, "DeleteOptions"))
+        return schema_type_find(STR("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"));
+    return schema_type_of_kind(group, v, kind);
+}
+
+int protobuf_decode(struct arena *a, struct str body, struct json **ret_object, struct err *err)
+{
+    struct decode d = {a, err, 0};
+    struct item meta, raw, version, kind;
+    if (!str_starts(body, str_make("k8s", 4)))
+        return malformed(&d, "the body does not begin with k8s");
+    struct str unknown = str_make(body.p + 4, body.n - 4);
+    if (!find_item(unknown, 1, &meta) || !find_item(unknown, 2, &raw) ||
+        !find_item(meta.bytes, 1, &version) || !find_item(meta.bytes, 2, &kind) ||
+        (raw.number && raw.wire != WIRE_BYTES))
+        return malformed(&d, "the envelope");
+    const struct schema_type *type = find_type(version.bytes, kind.bytes);
+    if (!type)
+        return err_set(err, E_BAD_REQUEST,
+                       "no kind \"" STR_FMT "\" is registered for version \"" STR_FMT "\"",
+                       STR_ARG(kind.bytes), STR_ARG(version.bytes));
+    struct json *object = json_new(a, JSON_OBJECT);
+    json_set_str(a, object, "kind", kind.bytes);
+    json_set_str(a, object, "apiVersion", version.bytes);
+    int rc = a->failed ? no_memory(&d) : decode_struct(&d, type, raw.bytes, object);
+    if (rc == 0)
+        *ret_object = object;
+    return rc;
+}
