@@ -27,20 +27,7 @@
 #include "base/buf.h"
 #include "main/start_msg.h"
 
-enum { CONFIG_FILE_MOST = 256 * 1024, CONFIG_ADDRS = 4, CONFIG_SERVERS = 4, CONFIG_INTERFACE = 16, CONFIG_CA = 16384 };
-
-struct config_network {
-    char interface[CONFIG_INTERFACE];
-    struct net_addr addrs[CONFIG_ADDRS];
-    uint8_t prefix_lens[CONFIG_ADDRS];
-    size_t addr_count; /* 0: DHCP */
-    struct net_addr gateway;
-    struct net_addr dns[MACHINE_MAX_RESOLVERS];
-    size_t dns_count;
-    struct net_addr ntp[CONFIG_SERVERS];
-    size_t ntp_count;
-    char search[MACHINE_SEARCH];
-};
+enum { CONFIG_FILE_MOST = 256 * 1024, CONFIG_CA = 16384 };
 
 struct config {
     char name[START_NAME];
@@ -60,9 +47,6 @@ int config_parse(const char *file, struct str text, struct config *ret_config, s
 void config_put(struct imsg_out *m, const struct config *c, int ca_fd);
 /* Leaves ca_pem empty; the descriptor stays in m. */
 int config_get(const struct imsg_in *m, struct config *ret_config) MUST_CHECK;
-/* The network part alone, for lease. */
-void config_network_put(struct imsg_out *m, const struct config_network *n);
-int config_network_get(const struct imsg_in *m, struct config_network *ret_network) MUST_CHECK;
 
 bool config_name_ok(struct str name); /* a DNS label (RFC 1123), lower case */
 /* `keelson config new`: the CA, DIR/keelson.yaml, DIR/admin.kubeconfig. Exit status. */

@@ -7,6 +7,7 @@
 #include "main/args.h"
 #include "main/config.h"
 #include "main/host.h"
+#include "main/init.h"
 #include "main/image_cli.h"
 #include "main/role.h"
 
@@ -61,6 +62,8 @@ int main(int argc, char **argv)
     int status = role_main(argc, argv);
     if (status >= 0)
         return status;
+    if (getpid() == 1 && argc > 0 && strcmp(argv[0], "/init") == 0)
+        init_main();
     if (argc < 2)
         return args_error("a word is missing: run, config, image, version or help");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)

@@ -17,6 +17,12 @@ static const struct step {
 } steps[] = {
     {"config-file", setup_config_file, true},
     {"deliver", setup_deliver, true},
+    {"config-esp", setup_config_esp, false},
+    {"deliver-esp", setup_deliver_esp, true},
+    {"modules", setup_modules, false},
+    {"state", setup_state, false},
+    {"address", setup_address, false},
+    {"seed", setup_seed, false},
 };
 
 static int take_fd(struct setup *s, unsigned char *buffer, struct err *err)

@@ -6,9 +6,9 @@
  *   deliver PATH             writes the file handed over to PATH, mode 0600, atomically
  *   deliver-esp              the same as admin.kubeconfig on the ESP
  *   modules LIST             loads a set of kernel modules: "devices" or "containers"
- *   state                    finds, checks, grows and mounts the state partition
- *   address                  gives the first wired card its addresses, routes (message on the socket)
- *   seed PATH                feeds the saved random seed to the kernel and saves the next one
+ *   state DIRECTORY          finds, grows and mounts the state partition
+ *   address CARD ADDRESS/PREFIX,... [GATEWAY]
+ *   seed DIRECTORY           feeds the saved random seed to the kernel and saves the next one
  *
  * Each answers one MSG_DONE and ends.
  */

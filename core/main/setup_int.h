@@ -4,12 +4,15 @@
 
 #include "main/setup.h"
 
+enum { CONFIG_TEXT_MOST = 256 * 1024 }; /* of keelson.yaml, and of admin.kubeconfig */
+
 int setup_config_file(struct setup *s, struct err *err) MUST_CHECK;
 int setup_config_esp(struct setup *s, struct err *err) MUST_CHECK;
 int setup_deliver(struct setup *s, struct err *err) MUST_CHECK;
 int setup_deliver_esp(struct setup *s, struct err *err) MUST_CHECK;
 int setup_modules(struct setup *s, struct err *err) MUST_CHECK;
 int setup_state(struct setup *s, struct err *err) MUST_CHECK;
+int setup_address(struct setup *s, struct err *err) MUST_CHECK;
 int setup_seed(struct setup *s, struct err *err) MUST_CHECK;
 
 /* keelson.yaml, already open, parsed after all rights are gone; file: its name in messages. */

@@ -69,6 +69,7 @@ void start_msg_put(struct imsg_out *m, const struct role_start *s)
     imsg_put_u64(m, TAG_RESTARTS, s->restarts);
     imsg_put_cstr(m, TAG_REGISTRIES, s->registries);
     machine_net_put(m, &s->net);
+    config_network_put(m, &s->network);
 }
 
 static bool get_text(const struct imsg_in *m, uint8_t tag, char *dst, size_t size)
@@ -93,5 +94,6 @@ int start_msg_get(const struct imsg_in *m, struct role_start *s)
     s->root = flags & FLAG_ROOT;
     s->with_node = flags & FLAG_NODE;
     s->with_control = flags & FLAG_CONTROL;
-    return machine_net_get(m, &s->net);
+    int rc = machine_net_get(m, &s->net);
+    return rc < 0 ? rc : config_network_get(m, &s->network);
 }

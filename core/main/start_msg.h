@@ -25,7 +25,7 @@ enum start_msg_type {
     MSG_STATUS, /* TEXT: one line for the console; empty: all is well */
     MSG_CA,     /* keys: TEXT: fingerprint of the cluster's CA; descriptor: admin.kubeconfig if it is
                    to be left where the administrator finds it */
-    MSG_LEASE,  /* lease: struct machine_net, and ADDRESS etc. of struct lease_result */
+    MSG_LEASE,  /* lease: struct config_network: what is to be used */
     MSG_CLOCK,  /* lease: VALUE: nanoseconds since 1970, as time servers tell */
     MSG_DONE,   /* setup: the step's result: VALUE 0 or E_*, TEXT, STEP fields */
 };
@@ -43,6 +43,21 @@ struct machine_net {
 
 enum { START_NAME = 64, START_PATH = 256, START_ENDPOINT = 280, START_REGISTRIES = 8192 };
 
+/* Addresses with all that belongs to them: as configured, and as leased. */
+enum { CONFIG_ADDRS = 4, CONFIG_SERVERS = 4, CONFIG_INTERFACE = 16 };
+struct config_network {
+    char interface[CONFIG_INTERFACE];
+    struct net_addr addrs[CONFIG_ADDRS];
+    uint8_t prefix_lens[CONFIG_ADDRS];
+    size_t addr_count; /* 0: DHCP */
+    struct net_addr gateway;
+    struct net_addr dns[MACHINE_MAX_RESOLVERS];
+    size_t dns_count;
+    struct net_addr ntp[CONFIG_SERVERS];
+    size_t ntp_count;
+    char search[MACHINE_SEARCH];
+};
+
 struct role_start {
     char node_name[START_NAME];
     char data_dir[START_PATH];
@@ -54,6 +69,7 @@ struct role_start {
     bool with_node, with_control;  /* which roles run here */
     uint64_t restarts;             /* of this role, since the supervisor started */
     struct machine_net net;
+    struct config_network network; /* as keelson.yaml says; for lease */
     /* registries of keelson.yaml as compact JSON, "[]" when none: [{"host","mirrors":[],
      * "plain_http":bool,"insecure":bool,"ca":PEM}] */
     char registries[START_REGISTRIES];
@@ -61,6 +77,8 @@ struct role_start {
 
 void start_msg_put(struct imsg_out *m, const struct role_start *s);
 int start_msg_get(const struct imsg_in *m, struct role_start *ret_start) MUST_CHECK;
+void config_network_put(struct imsg_out *m, const struct config_network *n);
+int config_network_get(const struct imsg_in *m, struct config_network *ret_network) MUST_CHECK;
 void machine_net_put(struct imsg_out *m, const struct machine_net *n);
 int machine_net_get(const struct imsg_in *m, struct machine_net *ret_net) MUST_CHECK;
 

@@ -173,6 +173,12 @@ bool file_real_path(int fd, char *path, size_t size)
     return true;
 }
 
+int64_t file_time(int at_fd, const char *path)
+{
+    struct stat st;
+    return fstatat(at_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : (int64_t)st.st_mtime;
+}
+
 bool file_exists(int at_fd, const char *path)
 {
     return faccessat(at_fd, path, F_OK, 0) == 0;

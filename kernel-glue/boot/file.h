@@ -32,6 +32,7 @@ int file_put(const char *path, const char *text, struct err *err) MUST_CHECK;
 int file_rename(int at_fd, const char *from, const char *to) MUST_CHECK;
 /* The absolute path of an open directory, when it fits. */
 bool file_real_path(int fd, char *path, size_t size);
+int64_t file_time(int at_fd, const char *path); /* of its last change, seconds; 0: none */
 bool file_exists(int at_fd, const char *path);
 
 /* An anonymous file that holds content; for handing over what is too big or too secret otherwise. */
