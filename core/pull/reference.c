@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "port/net.h"
+
 bool pull_digest_ok(struct str digest)
 {
     if (digest.n != 71 || !str_starts(digest, STR("sha256:")))
@@ -63,15 +65,38 @@ static bool tag_ok(struct str tag)
     return true;
 }
 
+static bool label_ok(struct str label)
+{
+    for (size_t i = 0; i < label.n; i++) {
+        char c = label.p[i];
+        if (!is_lower_or_digit(c) && !(c >= 'A' && c <= 'Z') && c != '-')
+            return false;
+    }
+    return label.n && label.p[0] != '-' && label.p[label.n - 1] != '-';
+}
+
 /* A host name, an IPv4 address or a bracketed IPv6 address, with an optional port. */
 static bool registry_ok(struct str registry)
 {
-    for (size_t i = 0; i < registry.n; i++) {
-        char c = registry.p[i];
-        if (!is_lower_or_digit(c) && !(c >= 'A' && c <= 'Z') && !strchr(".-:[]", c))
+    struct net_addr a;
+    struct str host = registry, label;
+    if (registry.n && registry.p[0] == '[') {
+        bool with_port = registry.p[registry.n - 1] != ']';
+        if (!with_port)
+            registry = str_make(registry.p + 1, registry.n - 2);
+        return net_addr_parse(registry, with_port, &a) == 0 && a.family == 6;
+    }
+    ptrdiff_t colon = str_find_byte(registry, ':');
+    if (colon >= 0) {
+        uint64_t port;
+        host.n = (size_t)colon;
+        if (str_to_u64(str_make(registry.p + colon + 1, registry.n - host.n - 1), &port) < 0 || port == 0 || port > 65535)
             return false;
     }
-    return registry.n && registry.p[registry.n - 1] != ':';
+    while (str_split(&host, '.', &label))
+        if (!label_ok(label))
+            return false;
+    return true;
 }
 
 static bool names_registry(struct str first)
