@@ -188,6 +188,17 @@ int request_txn(struct api_request *r, const struct store_compare *compares, siz
 
 /* ---- dispatch ---- */
 
+static void read_impersonation(struct api_request *r, const struct api_header *h)
+{
+    const char *value = arena_strndup(&r->arena, h->value.p, h->value.n);
+    if (str_is(h->name, "impersonate-user"))
+        r->as_user = value;
+    else if (str_is(h->name, "impersonate-group") && r->as_group_count < USER_GROUPS - 1)
+        r->as_groups[r->as_group_count++] = value;
+    else
+        r->as_unserved = true;
+}
+
 static void read_headers(struct api_request *r, const struct api_call *call)
 {
     for (size_t i = 0; i < call->header_count; i++) {
@@ -198,6 +209,8 @@ static void read_headers(struct api_request *r, const struct api_call *call)
             r->content_type = arena_str(&r->arena, h->value);
         else if (str_is(h->name, "if-none-match"))
             r->if_none_match = arena_str(&r->arena, h->value);
+        else if (str_starts(h->name, STR("impersonate-")))
+            read_impersonation(r, h);
     }
 }
 
@@ -294,7 +307,7 @@ static void dispatch(struct api_request *r, const struct api_peer *peer)
 {
     static const char *const health[] = {"/healthz", "/livez", "/readyz"};
     bool found = !r->url.is_resource || find_resource(r);
-    if (auth_authenticate(r, peer) != 0)
+    if (auth_authenticate(r, peer) != 0 || auth_impersonate(r) != 0)
         return;
     if (!accept_parse(r, found && r->url.is_resource)) {
         r->accept = (struct accept){MEDIA_JSON, FORM_OBJECT, false, STR(""), STR("")};

@@ -140,6 +140,10 @@ struct api_request {
     struct accept accept;
     struct str body, content_type;
     struct str if_none_match, accept_header;
+    const char *as_user; /* Impersonate-User, or NULL */
+    const char *as_groups[USER_GROUPS];
+    size_t as_group_count;
+    bool as_unserved;                       /* another Impersonate- header */
     const struct schema_resource *resource; /* of the path; NULL for non-resource requests */
     const struct kind *kind;
     const char *warnings[WARNINGS_MOST];
@@ -288,6 +292,9 @@ int selection_matches(const struct selection *s, struct store_value *v);
 
 /* ---- auth.c, token.c ---- */
 int auth_authenticate(struct api_request *r, const struct api_peer *peer); /* nonzero: answered */
+/* The user that the request's Impersonate- headers name takes the place of the one who asks, who
+ * must be an administrator. nonzero: answered. */
+int auth_impersonate(struct api_request *r);
 int auth_authorize(struct api_request *r);
 /* Would the user be allowed to? For access reviews; *ret_reason is a constant. */
 bool auth_allows(const struct user *u, const char *verb, const char *group, const char *resource,

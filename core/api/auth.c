@@ -89,6 +89,29 @@ int auth_authenticate(struct api_request *r, const struct api_peer *peer)
     return rc;
 }
 
+int auth_impersonate(struct api_request *r)
+{
+    struct user *u = &r->user;
+    if (!r->as_user && !r->as_group_count && !r->as_unserved)
+        return 0;
+    if (!r->as_user || !r->as_user[0])
+        return fail_bad_request(r, "requested groups or uid without impersonating a user");
+    if (r->as_unserved)
+        return fail_bad_request(r, "only Impersonate-User and Impersonate-Group are served");
+    if (!user_in(u, "system:masters"))
+        return fail_status(r, 403, "Forbidden", NULL,
+                           "users \"%s\" is forbidden: User \"%s\" cannot impersonate resource "
+                           "\"users\" in API group \"\" at the cluster scope",
+                           r->as_user, u->name);
+    *u = (struct user){.name = r->as_user, .uid = ""};
+    for (size_t i = 0; i < r->as_group_count; i++)
+        add_group(u, r->as_groups[i]);
+    add_group(u, cstr_eq(u->name, "system:anonymous") ? "system:unauthenticated"
+                                                      : "system:authenticated");
+    u->trusted = user_in(u, "system:masters") || user_in(u, "system:nodes");
+    return 0;
+}
+
 /* What the DNS and proxy roles watch. */
 static bool reader_may(const char *verb, const char *group, const char *resource)
 {

@@ -181,6 +181,22 @@ static void access_reviews_tell_the_truth(void **state)
     assert_int_equal(json_count(json_path(a->json, "status.resourceRules")), 1);
 }
 
+static void an_administrator_may_ask_as_somebody_else(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const groups[] = {NULL};
+    struct api_peer jane = {.has_cert = true, .cert_user = "jane", .cert_groups = groups};
+    f->impersonate = "joe";
+    expect_message(ask(f, "GET", PODS, NULL), 403,
+                   "pods is forbidden: User \"joe\" cannot list resource \"pods\" in API group "
+                   "\"\" in the namespace \"default\"");
+    expect_message(ask_with(f, &jane, "GET", PODS, NULL, NULL, NULL), 403,
+                   "users \"joe\" is forbidden: User \"jane\" cannot impersonate resource "
+                   "\"users\" in API group \"\" at the cluster scope");
+    f->impersonate = NULL;
+    expect(ask(f, "GET", PODS, NULL), 200);
+}
+
 static void discovery_shows_what_is_served(void **state)
 {
     struct fixture *f = *state;
@@ -295,15 +311,11 @@ int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, fixture_setup_boot, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        T(strangers_are_told_to_authenticate),
-        T(other_certificates_are_forbidden),
-        T(a_pods_token_is_recognised_and_refused),
-        T(only_our_own_valid_tokens_count),
-        T(access_reviews_tell_the_truth),
-        T(discovery_shows_what_is_served),
-        T(openapi_documents_are_served),
-        T(health_is_one_word_or_a_list),
-        T(clients_find_what_they_take_for_granted),
+        T(strangers_are_told_to_authenticate),     T(other_certificates_are_forbidden),
+        T(a_pods_token_is_recognised_and_refused), T(only_our_own_valid_tokens_count),
+        T(access_reviews_tell_the_truth),          T(an_administrator_may_ask_as_somebody_else),
+        T(discovery_shows_what_is_served),         T(openapi_documents_are_served),
+        T(health_is_one_word_or_a_list),           T(clients_find_what_they_take_for_granted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,13 +171,15 @@ static void send(struct fixture *f, const struct api_peer *peer, const char *met
                  const char *target, const char *type, const char *accept, const char *body,
                  struct answer *a)
 {
-    struct api_header headers[3];
+    struct api_header headers[4];
     size_t n = 0;
     struct api_request *request = NULL;
     if (type)
         headers[n++] = (struct api_header){STR("content-type"), str_of(type)};
     if (accept)
         headers[n++] = (struct api_header){STR("accept"), str_of(accept)};
+    if (f->impersonate)
+        headers[n++] = (struct api_header){STR("impersonate-user"), str_of(f->impersonate)};
     struct api_call call = {.method = method,
                             .target = str_of(target),
                             .headers = headers,

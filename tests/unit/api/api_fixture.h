@@ -23,7 +23,7 @@ struct fixture {
     struct arena arena;     /* of parsed answers */
     uint64_t live;
     int booted; /* 1: bootstrap done */
-    struct store_options store;
+    const char *impersonate; /* sent with each request, when set */
 };
 
 struct answer {

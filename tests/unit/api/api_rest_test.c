@@ -204,7 +204,7 @@ static void malformed_bodies_are_refused_and_nothing_is_stored(void **state)
     expect_message(
         ask(f, "POST", MAPS, "{\"apiVersion\":\"apps/v1\",\"kind\":\"ConfigMap\"}"), 400,
         "the API version in the data (apps/v1) does not match the expected API version (v1)");
-expect(ask_with(f, NULL, "POST", MAPS, "text/plain", NULL, "x"), 415);
+    expect(ask_with(f, NULL, "POST", MAPS, "text/plain", NULL, "x"), 415);
     expect(ask_with(f, NULL, "POST", MAPS, "application/vnd.kubernetes.protobuf", NULL, "x"), 400);
     expect(ask(f, "POST", MAPS, "{\"metadata\":{\"name\":\"x\",\"namespace\":\"other\"}}"), 400);
     struct answer *a = ask(f, "POST", MAPS, "{\"metadata\":{\"name\":\"Not_A_Name\"}}");

@@ -1,0 +1,21 @@
+/* Whatever the protobuf reader accepts can be written as JSON and read again. */
+#include "base/assert.h"
+#include "schema/protobuf.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena a;
+    struct json *j, *again;
+    struct err err;
+    CLEANUP_BUF struct buf b;
+    arena_init(&a, 64 << 20);
+    buf_init(&b, 64 << 20);
+    if (protobuf_decode(&a, str_make(data, size), &j, &err) == 0) {
+        json_write(&b, j);
+        ASSERT(b.failed || json_parse(&a, buf_str(&b), NULL, &again, &err) <= 0);
+    }
+    arena_done(&a);
+    return 0;
+}
