@@ -270,7 +270,7 @@ static void record_exit(struct container *c, const struct runtime_exit *e)
     i->finished_ns = e->finished_ns ? e->finished_ns : loop_realtime_ns(c->pod->node->loop);
 }
 
-void container_exited(struct container *c, const struct runtime_exit *e)
+void container_ended(struct container *c, const struct runtime_exit *e)
 {
     if (c->now.exited || c->state == CONTAINER_REAPING)
         return;
@@ -336,7 +336,7 @@ void container_adopt(struct container *c, const char *id, uint32_t attempt, cons
     bool known = cstr_eq(c->now.id, id) && c->state != CONTAINER_IDLE && c->state != CONTAINER_EXITED;
     if (known) {
         if (state == RUNTIME_EXITED && e)
-            container_exited(c, e);
+            container_ended(c, e);
         return;
     }
     if (state == RUNTIME_CREATED)

@@ -54,7 +54,7 @@ static void started(void *ctx, const struct runtime_result *r)
         events_pod(c->pod, c, "Warning", "Failed", "Error: %s", r->message);
         const struct runtime_exit e = {.code = START_ERROR, .started_ns = now, .finished_ns = now};
         c->state = CONTAINER_RUNNING;
-        container_exited(c, &e);
+        container_ended(c, &e);
         c->now.reason = "StartError";
         c->never_ran = true;
         node_text_set(&c->now.message, r->message);
@@ -70,7 +70,7 @@ static void started(void *ctx, const struct runtime_result *r)
                                  .finished_ns = c->now.finished_ns};
         c->now.exited = false;
         c->state = CONTAINER_RUNNING;
-        container_exited(c, &e);
+        container_ended(c, &e);
     } else if (lifecycle_post_start(c)) {
         c->state = CONTAINER_POST_START;
         pod_wake(c->pod);

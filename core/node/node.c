@@ -62,7 +62,7 @@ static void on_exited(void *ctx, const char *pod_uid, const char *id, const stru
     struct pod *p = pods_get(n, pod_uid);
     struct container *c = p ? pod_container_by_id(p, id) : NULL;
     if (c)
-        container_exited(c, e);
+        container_ended(c, e);
 }
 
 static void on_pod_died(void *ctx, const char *pod_uid)
@@ -296,12 +296,12 @@ static void free_pods(struct node *n)
     map_iter_init(&n->pods, &it);
     while (map_iter_next(&n->pods, &it, &key, &value)) {
         map_remove(&n->pods, key);
-        pod_free(value);
+        pods_free(value);
     }
     map_done(&n->pods, NULL);
     struct pod *p, *next;
     LIST_EACH_SAFE (p, next, &n->removed, gone_link)
-        pod_free(p);
+        pods_free(p);
 }
 
 void node_free(struct node *n)

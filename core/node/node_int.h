@@ -249,7 +249,7 @@ void pods_reconcile(struct node *n);
 void pods_reading_state(struct node *n); /* before the runtime's state is read */
 void pods_state_read(struct node *n);    /* after: what was not reported is lost */
 struct pod *pods_find(const struct node *n, const char *ns, const char *name);
-void pod_free(struct pod *p);
+void pods_free(struct pod *p);
 
 /* container.c */
 void container_init(struct container *c, struct pod *p, const char *name, enum container_kind kind);
@@ -259,7 +259,7 @@ void container_begin(struct container *c);
 /* Stops it if it runs, within grace_ms; again with less: sooner. why: for the Killing event, or
  * NULL. */
 void container_stop(struct container *c, int64_t grace_ms, const char *why);
-void container_exited(struct container *c, const struct runtime_exit *e);
+void container_ended(struct container *c, const struct runtime_exit *e);
 void container_lost(struct container *c); /* its sandbox died */
 /* After recovery: what the API remembers as running and the runtime does not know has ended. */
 void container_settle(struct container *c, bool sandbox);

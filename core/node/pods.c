@@ -43,13 +43,13 @@ static struct pod *pod_new(struct node *n, const char *uid, const char *ns, cons
     pod_init_work(p);
     status_init(p);
     if (!p->uid || !p->namespace || !p->name || map_set(&n->pods, str_of(uid), p, NULL) < 0) {
-        pod_free(p);
+        pods_free(p);
         return NULL;
     }
     return p;
 }
 
-void pod_free(struct pod *p)
+void pods_free(struct pod *p)
 {
     loop_task_cancel(&p->work);
     loop_timer_cancel(p->node->loop, &p->timer);
@@ -83,7 +83,7 @@ void pod_ref(struct pod *p)
 void pod_unref(struct pod *p)
 {
     if (--p->refs == 0)
-        pod_free(p);
+        pods_free(p);
 }
 
 static bool restarts_always(const struct json *container)
@@ -128,7 +128,7 @@ struct pod *pods_add(struct node *n, struct object *o)
     p->seen_ns = loop_realtime_ns(n->loop);
     if (make_parts(p, json_get(tree, "spec")) < 0) {
         map_remove(&n->pods, str_of(p->uid));
-        pod_free(p);
+        pods_free(p);
         return NULL;
     }
     status_recall(p, tree);

@@ -52,7 +52,7 @@ static void dispose(struct session *s)
     mem_free(s);
 }
 
-void session_free(struct session *s)
+void session_drop(struct session *s)
 {
     if (!s || s->freed)
         return;

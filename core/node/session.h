@@ -39,7 +39,7 @@ struct session_options {
 int session_new(const struct session_options *o, const char *container_id, const struct session_sink *sink,
                 void *ctx, struct session **ret_session) MUST_CHECK;
 /* Kills an exec that still runs. Accepts NULL. */
-void session_free(struct session *s);
+void session_drop(struct session *s);
 /* SESSION_STDIN or SESSION_RESIZE ({"Width":80,"Height":25}). False: no more for now. */
 bool session_input(struct session *s, enum session_channel channel, struct str bytes);
 void session_input_end(struct session *s);

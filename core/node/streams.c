@@ -373,7 +373,7 @@ void stream_free(struct stream *s)
 {
     if (!s)
         return;
-    session_free(s->session);
+    session_drop(s->session);
     forward_free_all(s);
     if (s->pod)
         pod_unref(s->pod);
