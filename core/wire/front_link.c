@@ -239,6 +239,7 @@ static void on_body_end(struct front_stream *s)
 {
     struct arena a CLEANUP_ARENA;
     struct front_request r;
+    arena_init(&a, 1024 * 1024);
     if (s->told)
         return;
     s->told = true;
@@ -247,7 +248,6 @@ static void on_body_end(struct front_stream *s)
         return;
     }
     struct buf request = s->request; /* outlives s, which may end inside the callback */
-    arena_init(&a, 1024 * 1024);
     decode(s, &a, &r);
     buf_init(&s->request, 0);
     s->owner->handlers->request(s->owner->ctx, s, &r);

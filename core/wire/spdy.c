@@ -186,12 +186,12 @@ static int on_syn_stream(struct spdy *s, unsigned flags, struct str body)
     struct spdy_header headers[SPDY_HEADERS_MAX];
     struct buf text CLEANUP_BUF;
     size_t count;
+    buf_init(&text, 64 * 1024); /* before any return: it is cleaned up at each */
     if (body.n < 10)
         return -E_SYNTAX;
     uint32_t id = u32(body.p) & 0x7fffffff;
     if (id % 2 == 0 || id <= s->last_stream)
         return -E_SYNTAX;
-    buf_init(&text, 64 * 1024);
     int rc = spdy_headers_decode(&s->headers, str_make(body.p + 10, body.n - 10), &text, headers, &count);
     if (rc < 0)
         return rc;
@@ -217,9 +217,9 @@ static int on_headers(struct spdy *s, struct str body)
     struct spdy_header headers[SPDY_HEADERS_MAX];
     struct buf text CLEANUP_BUF;
     size_t count;
+    buf_init(&text, 64 * 1024);
     if (body.n < 4)
         return -E_SYNTAX;
-    buf_init(&text, 64 * 1024);
     return spdy_headers_decode(&s->headers, str_make(body.p + 4, body.n - 4), &text, headers, &count);
 }
 

@@ -3,7 +3,7 @@
 
 #include "port/crypto.h"
 
-enum { CONTROL_MAX = 125, IN_MAX = WEBSOCKET_FRAME_MAX + 64 };
+enum { CONTROL_MAX = 125, IN_MAX = WEBSOCKET_FRAME_MAX + 256 * 1024 };
 
 void websocket_accept(struct str key, char ret_accept[WEBSOCKET_ACCEPT_TEXT])
 {
