@@ -22,8 +22,12 @@ struct action {
     bool cancelled, asked; /* asked: the answer to exec is still to come */
     bool exited;
     uint64_t session; /* 0: none */
-    int exit_code, out;
-    struct loop_fd out_fd;
+    int exit_code;
+    struct outlet { /* standard output and error go into one text, as upstream */
+        struct action *action;
+        int fd;
+        struct loop_fd watch;
+    } outlets[2];
     struct buf output;
     struct httpget *http;
     struct loop_timer timer;
@@ -51,9 +55,11 @@ static void action_free(struct action *a)
     struct node *n = a->node;
     list_remove(&a->link);
     loop_timer_cancel(n->loop, &a->timer);
-    loop_fd_remove(n->loop, &a->out_fd);
-    if (a->out >= 0)
-        close(a->out);
+    for (int i = 0; i < 2; i++) {
+        loop_fd_remove(n->loop, &a->outlets[i].watch);
+        if (a->outlets[i].fd >= 0)
+            close(a->outlets[i].fd);
+    }
     httpget_free(a->http);
     buf_done(&a->output);
     mem_free(a);
@@ -98,33 +104,35 @@ void action_cancel(struct action *a)
 /* ---- exec ---- */
 
 /* False at the end of the stream. What is beyond the bound is read and dropped. */
-static bool read_output(struct action *a)
+static bool read_output(struct outlet *o)
 {
+    struct buf *output = &o->action->output;
     char chunk[4096];
     for (int turns = 0; turns < 16; turns++) {
-        ssize_t n = read(a->out, chunk, sizeof chunk);
+        ssize_t n = read(o->fd, chunk, sizeof chunk);
         if (n < 0)
             return errno == EAGAIN || errno == EINTR;
         if (n == 0)
             return false;
-        size_t room = OUTPUT_BYTES - buf_len(&a->output);
-        buf_append(&a->output, chunk, (size_t)n < room ? (size_t)n : room);
+        size_t room = OUTPUT_BYTES - buf_len(output);
+        buf_append(output, chunk, (size_t)n < room ? (size_t)n : room);
     }
     return true;
 }
 
 static void on_output(void *ctx, unsigned events)
 {
-    struct action *a = ctx;
+    struct outlet *o = ctx;
     (void)events;
-    if (!read_output(a))
-        loop_fd_remove(a->node->loop, &a->out_fd);
+    if (!read_output(o))
+        loop_fd_remove(o->action->node->loop, &o->watch);
 }
 
 static void exec_over(struct action *a)
 {
-    if (a->out >= 0)
-        (void)read_output(a);
+    for (int i = 0; i < 2; i++)
+        if (a->outlets[i].fd >= 0)
+            (void)read_output(&a->outlets[i]);
     if (a->exit_code == 0)
         finish(a, ACTION_SUCCESS, buf_cstr(&a->output));
     else if (buf_len(&a->output))
@@ -159,9 +167,8 @@ static void exec_begun(void *ctx, const struct runtime_result *r, const struct r
     if (r->rc == 0) {
         if (s->in >= 0)
             close(s->in);
-        if (s->error >= 0)
-            close(s->error);
-        a->out = s->out;
+        a->outlets[0].fd = s->out;
+        a->outlets[1].fd = s->error;
         a->session = s->session;
     }
     if (a->cancelled) {
@@ -174,10 +181,13 @@ static void exec_begun(void *ctx, const struct runtime_result *r, const struct r
         finish(a, ACTION_FAILURE, r->message);
         return;
     }
-    if (a->out >= 0 && (fcntl(a->out, F_SETFL, O_NONBLOCK) < 0 ||
-                        loop_fd_add(a->node->loop, &a->out_fd, a->out, POLL_IN) < 0)) {
-        close(a->out);
-        a->out = -1; /* its output is lost, its exit code is not */
+    for (int i = 0; i < 2; i++) {
+        struct outlet *o = &a->outlets[i];
+        if (o->fd < 0 || (fcntl(o->fd, F_SETFL, O_NONBLOCK) == 0 &&
+                          loop_fd_add(a->node->loop, &o->watch, o->fd, POLL_IN) == 0))
+            continue;
+        close(o->fd);
+        o->fd = -1; /* its output is lost, its exit code is not */
     }
 }
 
@@ -202,7 +212,7 @@ static void start_exec(struct action *a, struct container *c, const struct json 
         refuse(a, "the exec handler has no command");
         return;
     }
-    struct runtime_exec e = {.container_id = c->now.id, .args = args, .out = true};
+    struct runtime_exec e = {.container_id = c->now.id, .args = args, .out = true, .error = true};
     a->asked = true;
     a->pod = c->pod;
     pod_ref(a->pod);
@@ -328,9 +338,11 @@ struct action *action_start(struct container *c, const struct json *container, c
     a->node = n;
     a->done = done;
     a->ctx = ctx;
-    a->out = -1;
     buf_init(&a->output, OUTPUT_BYTES);
-    loop_fd_init(&a->out_fd, on_output, a);
+    for (int i = 0; i < 2; i++) {
+        a->outlets[i] = (struct outlet){.action = a, .fd = -1};
+        loop_fd_init(&a->outlets[i].watch, on_output, &a->outlets[i]);
+    }
     loop_timer_init(&a->timer, on_timer, a);
     list_push_back(&n->actions->all, &a->link);
     loop_timer_set(n->loop, &a->timer, timeout_ms);
