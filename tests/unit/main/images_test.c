@@ -1,6 +1,7 @@
 /*
  * Images from a registry and from archives into the store, through the real roles: this program is
- * run again as `pull` and `unpack`, which confine themselves. Needs root.
+ * run again as `pull` and `unpack`, which confine themselves. Needs root. With HOST:PORT as argument
+ * it pulls the images of tests/lib/images from that registry instead.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -351,6 +352,40 @@ static void a_hostile_archive_is_refused(void **state)
     assert_int_equal(count(w, "blobs"), 0);
 }
 
+/* ---- Debian's docker-registry, started by tests/oci/registry_test ---- */
+
+static const char *registry;
+
+static void pull_named(struct world *w, const char *name)
+{
+    char image[128];
+    snprintf(image, sizeof image, "%s/%s", registry, name);
+    const struct runtime_pull p = {.image = image};
+    images_pull(w->images, &p, on_image, w);
+    if (await(w) < 0 && !strstr(name, "none"))
+        fail_msg("%s", w->message);
+}
+
+static void a_real_registry_serves_gzip_zstd_and_an_index(void **state)
+{
+    struct world *w = *state;
+    char first[DIGEST_TEXT];
+    pull_named(w, "web:v1");
+    memcpy(first, w->id, sizeof first);
+    assert_int_equal(count(w, "layers"), 2);
+    pull_named(w, "web:v2");
+    assert_string_not_equal(first, w->id);
+    assert_int_equal(count(w, "layers"), 3); /* the lower one is shared */
+    pull_named(w, "busybox");
+    memcpy(first, w->id, sizeof first);
+    pull_named(w, "multi");
+    assert_string_equal(first, w->id); /* the one for this machine is the same */
+    pull_named(w, "none:v1");
+    assert_non_null(strstr(w->message, "manifest unknown"));
+    pull_named(w, "web:none");
+    assert_non_null(strstr(w->message, "manifest unknown"));
+}
+
 int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -364,6 +399,7 @@ int main(int argc, char **argv)
         T(an_oci_layout_is_loaded),
         T(a_hostile_archive_is_refused),
     };
+    const struct CMUnitTest real[] = {T(a_real_registry_serves_gzip_zstd_and_an_index)};
 #undef T
     if (strcmp(argv[0], "keelson: pull") == 0)
         _exit(pull_role_main(argc, argv)); /* not exit: the leak check cannot run in a chroot */
@@ -372,6 +408,10 @@ int main(int argc, char **argv)
     if (geteuid() != 0) {
         print_message("ok images_test # skip: needs root\n");
         return 0;
+    }
+    if (argc > 1) {
+        registry = argv[1];
+        return cmocka_run_group_tests_name("registry", real, NULL, NULL);
     }
     return cmocka_run_group_tests_name("images", tests, NULL, NULL);
 }
