@@ -11,6 +11,7 @@
 #include "main/front.h"
 #include "main/journal.h"
 #include "main/keys.h"
+#include "main/lease_role.h"
 #include "main/pull_role.h"
 #include "main/role_env.h"
 #include "main/setup.h"
@@ -25,11 +26,6 @@
 #include "main/node_role.h"
 #else
 #define node_role_run NULL
-#endif
-#if __has_include("main/lease_role.h")
-#include "main/lease_role.h"
-#else
-#define lease_role_run NULL
 #endif
 
 #define LINK(peer) (1u << ROLE_##peer)

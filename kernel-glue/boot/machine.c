@@ -145,6 +145,14 @@ bool machine_wired_card(char ret_name[16])
     return best[0] != 0;
 }
 
+bool machine_card_ready(const char *name)
+{
+    char path[80], carrier[8];
+    size_t n;
+    snprintf(path, sizeof path, "/sys/class/net/%s/carrier", name);
+    return file_read(FILE_HERE, path, carrier, sizeof carrier, &n, NULL) == 0 && n > 0 && carrier[0] == '1';
+}
+
 void machine_cards_up(void)
 {
     struct if_nameindex *list = if_nameindex();

@@ -25,6 +25,8 @@ int machine_uevent_read(int fd);
 
 /* The first wired network card by name order; false: none yet. */
 bool machine_wired_card(char ret_name[16]);
+/* It is up and has a link. */
+bool machine_card_ready(const char *name);
 /* Brings every wired card up, so that it finds its link. */
 void machine_cards_up(void);
 
