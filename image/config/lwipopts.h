@@ -32,6 +32,9 @@
 #define LWIP_TCP 0
 #define LWIP_IGMP 1
 #define LWIP_IPV6_MLD 1
+/* Nothing that lwIP has to do here comes in fragments; on 64 bits reassembly also needs a copy. */
+#define IP_REASSEMBLY 0
+#define LWIP_IPV6_REASS 0
 
 #define LWIP_DHCP 1
 #define LWIP_AUTOIP 1
