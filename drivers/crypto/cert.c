@@ -39,24 +39,40 @@ static void put_time(int64_t s, char out[16])
     strftime(out, 16, "%Y%m%d%H%M%S", &tm);
 }
 
+/* Not critical, as everybody else writes it: BearSSL refuses critical extensions that it does not
+ * know, and mbedTLS' own function marks this one so. */
+static int set_extended_usage(mbedtls_x509write_cert *w, unsigned use)
+{
+    static const struct {
+        unsigned use;
+        const char *oid;
+    } known[] = {{CERT_USE_SERVER, MBEDTLS_OID_SERVER_AUTH}, {CERT_USE_CLIENT, MBEDTLS_OID_CLIENT_AUTH}};
+    unsigned char der[64];
+    size_t n = 2;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        size_t size = strlen(known[i].oid);
+        if (!(use & known[i].use))
+            continue;
+        der[n++] = MBEDTLS_ASN1_OID;
+        der[n++] = (unsigned char)size;
+        memcpy(der + n, known[i].oid, size);
+        n += size;
+    }
+    der[0] = MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE;
+    der[1] = (unsigned char)(n - 2);
+    return n == 2 ? 0
+                  : mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_EXTENDED_KEY_USAGE,
+                                                        MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0, der, n);
+}
+
 static int set_usage(mbedtls_x509write_cert *w, unsigned use)
 {
-    mbedtls_asn1_sequence ids[2] = {0};
-    size_t n = 0;
     unsigned key_usage = use & CERT_USE_CA ? MBEDTLS_X509_KU_KEY_CERT_SIGN | MBEDTLS_X509_KU_CRL_SIGN |
                                                  MBEDTLS_X509_KU_DIGITAL_SIGNATURE
                                            : MBEDTLS_X509_KU_DIGITAL_SIGNATURE;
     int rc = mbedtls_x509write_crt_set_key_usage(w, key_usage);
-    if (use & CERT_USE_SERVER)
-        ids[n++].buf = (mbedtls_asn1_buf){MBEDTLS_ASN1_OID, MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH),
-                                          (unsigned char *)MBEDTLS_OID_SERVER_AUTH};
-    if (use & CERT_USE_CLIENT)
-        ids[n++].buf = (mbedtls_asn1_buf){MBEDTLS_ASN1_OID, MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH),
-                                          (unsigned char *)MBEDTLS_OID_CLIENT_AUTH};
-    if (n == 2)
-        ids[0].next = &ids[1];
-    if (rc == 0 && n)
-        rc = mbedtls_x509write_crt_set_ext_key_usage(w, ids);
+    if (rc == 0)
+        rc = set_extended_usage(w, use);
     return rc ? rc : mbedtls_x509write_crt_set_basic_constraints(w, (use & CERT_USE_CA) != 0, -1);
 }
 
