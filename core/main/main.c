@@ -7,6 +7,7 @@
 #include "main/args.h"
 #include "main/config.h"
 #include "main/host.h"
+#include "main/image_cli.h"
 #include "main/init.h"
 #include "main/image_cli.h"
 #include "main/role.h"
@@ -43,6 +44,9 @@ static const struct command {
     {"image", image_cli_main,
      "image load --kubeconfig FILE [--node NAME] ARCHIVE\n"
      "      An OCI or docker archive into every node's image store, under the name it carries."},
+    {"image", image_cli_main,
+     "image load --kubeconfig FILE [--node NAME] ARCHIVE\n"
+     "      An OCI or docker archive into every node's image store."},
     {"version", version_main, "version"},
     {"help", help_main, "help"},
 };

@@ -12,21 +12,13 @@
 #include "main/journal.h"
 #include "main/keys.h"
 #include "main/lease_role.h"
+#include "main/node_role.h"
 #include "main/pull_role.h"
 #include "main/role_env.h"
+#include "main/runtime_role.h"
 #include "main/setup.h"
 #include "main/unpack_role.h"
 
-#if __has_include("main/runtime_role.h")
-#include "main/runtime_role.h"
-#else
-#define runtime_role_run NULL
-#endif
-#if __has_include("main/node_role.h")
-#include "main/node_role.h"
-#else
-#define node_role_run NULL
-#endif
 
 #define LINK(peer) (1u << ROLE_##peer)
 #define SOCKET(which) (1u << ROLE_SOCKET_##which)
