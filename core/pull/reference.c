@@ -152,9 +152,11 @@ int pull_reference_parse(const char *text, struct pull_reference *ret_reference,
         registry = STR("docker.io");
     if (!registry_ok(registry) || registry.n >= sizeof r.registry)
         return invalid(text, "malformed registry", err);
-    if (!repository_ok(repository) || repository.n + 9 > sizeof r.repository)
-        return invalid(text, "the repository must be lower-case letters, digits and separators", err);
     bool official = str_is(registry, "docker.io") && str_find_byte(repository, '/') < 0;
+    if (!repository_ok(repository))
+        return invalid(text, "the repository must be lower-case letters, digits and separators", err);
+    if (repository.n + (official ? strlen("library/") : 0) >= sizeof r.repository)
+        return invalid(text, "the repository is too long", err);
     str_copy(r.registry, sizeof r.registry, registry);
     snprintf(r.repository, sizeof r.repository, "%s" STR_FMT, official ? "library/" : "", STR_ARG(repository));
     *ret_reference = r;
