@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,7 +70,13 @@ static void open_engine(struct fixture *f)
                                .decode_resources = oci_resources_decode, .images = &images, .images_self = f};
     if (engine_open(&o, &f->engine, &err) < 0)
         fail_msg("engine_open: %s", err.text);
-    f->rt = engine_runtime(f->engine);
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(runtime_serve_new(f->loop, engine_runtime(f->engine), &f->serve), 0);
+    assert_int_equal(runtime_serve_attach(f->serve, ends[0]), 0);
+    assert_int_equal(runtime_link_new(f->loop, &f->link), 0);
+    assert_int_equal(runtime_link_attach(f->link, ends[1]), 0);
+    f->rt = runtime_link_runtime(f->link);
     f->rt.ops->listen(f->rt.self, &events, f);
 }
 
@@ -136,17 +143,23 @@ void fixture_open(struct fixture *f)
     open_engine(f);
 }
 
-void fixture_restart(struct fixture *f)
+static void close_engine(struct fixture *f)
 {
     engine_close(f->engine);
+    runtime_serve_free(f->serve);
+    runtime_link_free(f->link);
     loop_free(f->loop);
+}
+
+void fixture_restart(struct fixture *f)
+{
+    close_engine(f);
     open_engine(f);
 }
 
 void fixture_close(struct fixture *f)
 {
-    engine_close(f->engine);
-    loop_free(f->loop);
+    close_engine(f);
     int tmp = open("/tmp", O_RDONLY | O_DIRECTORY);
     assert_int_equal(path_remove_tree(tmp, f->dir + strlen("/tmp/")), 0);
     close(tmp);

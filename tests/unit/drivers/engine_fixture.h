@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "drivers/runtime/engine.h"
+#include "wire/runtime_link.h"
+#include "wire/runtime_serve.h"
 
 #define TEST_UID "11111111-2222-3333-4444-555555555555"
 
@@ -17,7 +19,8 @@ struct fixture {
     struct loop *loop;
     struct engine *engine;
     struct runtime rt;
-    bool direct; /* rt is the engine itself, not a link to it */
+    struct runtime_link *link; /* rt: as node has it, over a link */
+    struct runtime_serve *serve;
     /* what the last call answered */
     bool answered;
     int rc;
