@@ -64,6 +64,16 @@ struct init {
 
 static void meet(struct init *i, unsigned need)
 {
+    static const struct {
+        unsigned need;
+        const char *text;
+    } names[] = {{NEED_CONFIG, "the configuration"},
+                 {NEED_STATE, "the state partition"},
+                 {NEED_CONTAINERS, "what containers need"},
+                 {NEED_ADDRESS, "the address"}};
+    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+        if (names[n].need & need & ~i->met)
+            log_info("%s is there", names[n].text);
     i->met |= need;
     for (size_t n = 0; n < sizeof needs / sizeof needs[0]; n++)
         if ((i->met & needs[n].needs) == needs[n].needs)
@@ -428,7 +438,9 @@ _Noreturn void init_main(void)
     struct err err = {0};
     early_mounts();
     int kmsg_fd = early_open_kmsg();
-    log_init("init", kmsg_fd >= 0 ? kmsg_fd : 2, LOG_INFO);
+    char debug[8];
+    bool verbose = early_cmdline("keelson.debug", debug, sizeof debug);
+    log_init("init", kmsg_fd >= 0 ? kmsg_fd : 2, verbose ? LOG_DEBUG : LOG_INFO);
     early_limits();
     early_loopback_up();
     power_catch_keys();

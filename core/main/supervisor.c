@@ -140,6 +140,7 @@ static void hear(struct supervised *r, struct imsg_in *m)
         if (r->state == ROLE_STARTING) {
             r->state = ROLE_RUNNING;
             r->status[0] = 0;
+            log_debug("%s is ready", role_get(r->id)->name);
             changed(s);
         }
         break;

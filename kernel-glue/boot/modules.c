@@ -261,12 +261,19 @@ static unsigned load_for_alias(struct modules *m, struct str alias)
     return loaded;
 }
 
-static unsigned walk(struct modules *m, int dir_fd, int depth)
+/* A virtual machine's own disk and card: what boot waits for, and quick to load. */
+static bool is_virtio(struct str alias)
+{
+    return str_starts(alias, STR("pci:v00001AF4")) || str_starts(alias, STR("virtio:"));
+}
+
+static unsigned walk(struct modules *m, int dir_fd, bool virtio_only, int depth)
 {
     unsigned loaded = 0;
     char alias[ALIAS_MOST];
     size_t n;
-    if (file_read(dir_fd, "modalias", alias, sizeof alias, &n, NULL) == 0)
+    if (file_read(dir_fd, "modalias", alias, sizeof alias, &n, NULL) == 0 &&
+        (!virtio_only || is_virtio(str_make(alias, n))))
         loaded += load_for_alias(m, str_trim(str_make(alias, n)));
     DIR *dir = fdopendir(dir_fd);
     struct dirent *e;
@@ -279,21 +286,27 @@ static unsigned walk(struct modules *m, int dir_fd, int depth)
             continue;
         int fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0)
-            loaded += walk(m, fd, depth + 1);
+            loaded += walk(m, fd, virtio_only, depth + 1);
     }
     closedir(dir);
     return loaded;
 }
 
+static unsigned load_round(struct modules *m, const char *where, bool virtio_only)
+{
+    int fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? 0 : walk(m, fd, virtio_only, 0);
+}
+
 unsigned modules_load_for_devices(struct modules *m, void (*after_each)(void))
 {
     unsigned all = 0;
+    /* First the bus, then the devices that it shows, and only then all the others. */
     for (int round = 0; round < ROUNDS_MOST; round++) {
-        int fd = open("/sys/devices", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        unsigned loaded = fd < 0 ? 0 : walk(m, fd, 0);
+        unsigned loaded = load_round(m, round < 2 ? "/sys/devices/pci0000:00" : "/sys/devices", round < 2);
         if (after_each)
             after_each();
-        if (!loaded)
+        if (!loaded && round >= 2)
             break;
         all += loaded;
     }
