@@ -51,7 +51,7 @@ struct url {
     const char *verb; /* "get", "list" ... or the lower-case method */
     struct str group, version, ns, resource, name, subresource; /* decoded; n == 0: none */
     struct str rest; /* behind a proxy subresource, undecoded, with its leading slash */
-    struct url_param params[URL_PARAMS];
+    struct url_param *params;
     size_t param_count;
 };
 

@@ -216,29 +216,35 @@ static void finish_collection(struct api_request *r)
 static void answer(struct write *w, struct str stored, int64_t revision)
 {
     struct api_request *r = w->r;
-    if (r->batch->collection) {
-        r->batch->at++;
-        r->attempts = 0;
-        attempt(r);
-    } else if (w->removes && !(w->kind->flags & KIND_RETURN_DELETED)) {
+    if (w->removes && !(w->kind->flags & KIND_RETURN_DELETED))
         reply_success(r, w->resource, w->name, json_path_cstr(w->old, "metadata.uid"));
-    } else {
+    else
         reply_stored(r, 200, w->resource, stored, revision);
-    }
+}
+
+/* On to the next object of a collection. */
+static void advance(struct api_request *r)
+{
+    r->batch->at++;
+    r->attempts = 0;
 }
 
 static void on_stored(struct api_request *r, const struct store_result *result)
 {
     struct write *w = r->write;
-    if (result->rc == 0)
+    if (result->rc == 0 && r->batch->collection) {
+        advance(r);
+        attempt(r);
+    } else if (result->rc == 0) {
         answer(w, w->removes ? store_value_bytes(w->current) : buf_str(&w->stored),
                result->revision);
-    else if (result->rc != -E_CONFLICT)
+    } else if (result->rc != -E_CONFLICT) {
         fail_code(r, result->rc, NULL);
-    else if (++r->attempts < WRITE_RETRIES)
+    } else if (++r->attempts < WRITE_RETRIES) {
         attempt(r);
-    else
+    } else {
         fail_modified(r, w->resource, w->name);
+    }
 }
 
 static void submit(struct write *w)
@@ -284,32 +290,46 @@ static bool protected_namespace(const struct write *w)
     return false;
 }
 
-static void attempt(struct api_request *r)
+/* False: nothing was given to the store, and the collection goes on. */
+static bool attempt_one(struct api_request *r, struct str ns, struct str name)
 {
     struct delete_state *d = r->batch;
-    struct str ns = r->url.ns, name = r->url.name;
-    if (d->collection && !next_key(r, &ns, &name)) {
-        finish_collection(r);
-        return;
-    }
     struct write *w = write_new(r, resource_main(r->resource), ns, name);
     if (!w)
-        return;
+        return true;
     w->is_delete = true;
     if (write_load(w) != 0 || check_preconditions(w, &d->options) != 0)
-        return;
+        return true;
     if (protected_namespace(w)) {
         fail_forbidden(r, w->resource, w->name, "this namespace may not be deleted");
-        return;
+        return true;
     }
     w->object = json_clone(w->a, w->old);
     bool change = decide(w, &d->options);
     if (w->a->failed)
         fail_memory(r);
-    else if (!change || r->dry_run)
-        answer(w, store_value_bytes(w->current), w->current->mod_revision);
-    else
+    else if (change && !r->dry_run)
         submit(w);
+    else if (d->collection)
+        return false;
+    else
+        answer(w, store_value_bytes(w->current), w->current->mod_revision);
+    return true;
+}
+
+static void attempt(struct api_request *r)
+{
+    struct str ns = r->url.ns, name = r->url.name;
+    if (!r->batch->collection) {
+        attempt_one(r, ns, name);
+        return;
+    }
+    while (next_key(r, &ns, &name)) {
+        if (attempt_one(r, ns, name))
+            return;
+        advance(r);
+    }
+    finish_collection(r);
 }
 
 static struct delete_state *start(struct api_request *r)

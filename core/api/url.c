@@ -55,8 +55,14 @@ static int decode_segment(struct arena *a, struct str raw, struct str *ret, stru
 static int parse_query(struct arena *a, struct url *u, struct err *err)
 {
     struct str rest = u->query, part;
+    size_t count = 1;
     if (!rest.n)
         return 0;
+    for (size_t i = 0; i < rest.n; i++)
+        count += rest.p[i] == '&';
+    u->params = arena_alloc(a, (count < URL_PARAMS ? count : URL_PARAMS) * sizeof *u->params);
+    if (!u->params)
+        return err_set(err, E_NOMEM, "out of memory");
     while (str_split(&rest, '&', &part)) {
         if (!part.n)
             continue;

@@ -16,6 +16,7 @@ enum {
     FRAME_BYTES = 64 * 1024, /* larger ones are not kept */
     FORM_BYTES = 40,
     UNSENT_BYTES = 512 * 1024,
+    WRITE_BYTES = 8 * LIMIT_OBJECT_BYTES,
     BOOKMARK_MS = 60 * 1000,
     TIMEOUT_LEAST_S = 1800,
 };
@@ -103,9 +104,13 @@ static struct str frame_get(struct api_request *r, enum event_type type, struct 
     str_copy(slot->form, sizeof slot->form, str_of(w->form));
     buf_init(&slot->bytes, FRAME_BYTES);
     buf_append_str(&slot->bytes, bytes);
-    if (slot->bytes.failed)
+    if (slot->bytes.failed) {
         slot->revision = 0;
-    return bytes;
+        return bytes;
+    }
+    /* A thousand watchers need no thousand copies of the last event. */
+    buf_done(&w->out);
+    return buf_str(&slot->bytes);
 }
 
 static void send_frame(struct api_request *r, struct str bytes)
@@ -243,6 +248,7 @@ static void end_initial(struct api_request *r)
     int64_t revision = store_snapshot_revision(w->snap);
     store_snapshot_release(w->snap);
     w->snap = NULL;
+    buf_done(&w->out);
     r->on_drained = NULL;
     if (w->mark_initial)
         send_bookmark(r, revision, true);
@@ -334,7 +340,7 @@ void rest_watch(struct api_request *r)
     }
     r->watch = w;
     r->on_cancel = watch_release;
-    buf_init(&w->out, 8 * LIMIT_OBJECT_BYTES);
+    buf_init(&w->out, WRITE_BYTES);
     r->accept.media = MEDIA_JSON;
     r->accept.pretty = false;
     if (selection_parse(r, &w->selection) != 0 || parse_options(r, &after, &initial) != 0)

@@ -8,7 +8,7 @@
 #include "api/api_int.h"
 #include "api/field.h"
 
-enum { WRITE_OPS = 64 };
+enum { WRITE_OPS = 128 };
 
 struct write {
     struct api_request *r;

@@ -20,12 +20,13 @@ enum {
     PORT_FIRST = 30000,
     PORT_LAST = 32767,
     TRIES = 256,
-    KEYS = 40,
+    KEYS = 60,
 };
 
 struct reservations {
     struct str keys[KEYS];
     size_t count;
+    bool full; /* more than one write may reserve */
 };
 
 static struct str ip_key(struct write *w, struct str ip)
@@ -41,7 +42,9 @@ static struct str port_key(struct write *w, struct str protocol, int64_t port)
 
 static void add(struct reservations *all, struct str key)
 {
-    if (all->count < KEYS && key.p)
+    if (all->count == KEYS || !key.p)
+        all->full = true;
+    else
         all->keys[all->count++] = key;
 }
 
@@ -57,6 +60,7 @@ static void held_by(struct write *w, const struct json *service, struct reservat
 {
     struct str ip = json_path_str(service, "spec.clusterIP");
     ret->count = 0;
+    ret->full = false;
     if (!service || service_external(service))
         return;
     if (ip.n && !service_headless(service))
@@ -192,6 +196,11 @@ int service_allocate(struct write *w)
     if (w->errors.count)
         return 0;
     held_by(w, w->object, &wanted);
+    if (wanted.full) {
+        field_forbidden(&w->errors, FIELD(FIELD(NULL, "spec"), "ports"),
+                        "a service may reserve at most 59 node ports");
+        return 0;
+    }
     const char *owner = arena_printf(w->a, STR_FMT "/" STR_FMT, STR_ARG(w->ns), STR_ARG(w->name));
     for (size_t i = 0; i < wanted.count; i++)
         if (!has(&held, wanted.keys[i])) {
