@@ -68,6 +68,7 @@ static void on_head(void *ctx, const struct http_head *head)
 {
     struct http_request *r = ctx;
     r->active = true;
+    r->in_head = false;
     r->ctx = NULL;
     r->body_done = r->replied = r->chunked = r->bodiless = r->paused = false;
     r->body_since = 0;
@@ -142,8 +143,10 @@ static void read_messages(struct http_request *r, struct str bytes)
                 conn_pause(r->conn, true);
             return;
         }
-        if (!r->active)
+        if (!r->active && !r->in_head) { /* once: a trickle does not prolong it */
+            r->in_head = true;
             conn_deadline(r->conn, HEAD_MS);
+        }
         size_t taken;
         int rc = http1_feed(r->parser, bytes, &taken, &upgraded, &err);
         bytes = str_make(bytes.p + taken, bytes.n - taken);

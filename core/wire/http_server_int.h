@@ -15,6 +15,7 @@ struct http_request { /* a connection, and the one request that it carries now *
     void *ctx;
     int64_t left;      /* of an answer of fixed length; -1: other */
     size_t body_since; /* bytes of the body since the deadline was set */
+    bool in_head;      /* its first byte has come */
     bool active;       /* begun, and its answer has not ended */
     bool body_done;    /* the request is complete */
     bool upgrading;    /* asked for another protocol: what follows is not HTTP */

@@ -149,6 +149,25 @@ static void drained(void *ctx, struct http_request *r)
 
 static const struct http_server_handlers server_handlers = {begin, body, complete, aborted, drained};
 
+/* ---- a clock that can be put forward ---- */
+
+static struct poll real_poll;
+static int64_t skew_ns;
+
+static int64_t skewed(void *ctx)
+{
+    return real_poll.ops->monotonic_ns(ctx) + skew_ns;
+}
+
+static struct poll skewed_poll(void)
+{
+    static struct poll_ops ops;
+    assert_int_equal(poll_epoll_open(&real_poll), 0);
+    ops = *real_poll.ops;
+    ops.monotonic_ns = skewed;
+    return (struct poll){&ops, real_poll.ctx};
+}
+
 /* ---- fixture ---- */
 
 static void issue(struct buf *cert, struct buf *key, const char *cn, unsigned use, struct crypto_key **pair,
@@ -191,7 +210,6 @@ static int setup(void **state)
 {
     struct crypto_key *ca, *k1, *k2;
     struct buf unused;
-    struct poll poll;
     (void)state;
     assert_non_null(mkdtemp(dir));
     issue(&ca_cert, &unused, "test-ca", CERT_USE_CA, &ca, NULL);
@@ -210,8 +228,7 @@ static int setup(void **state)
                             .trust_pem = buf_str(&ca_cert), .peer = TLS_PEER_REQUIRED};
     assert_int_equal(tls_context_new(&sc, &fx.server_tls, NULL), 0);
     assert_int_equal(tls_context_new(&cc, &fx.client_tls, NULL), 0);
-    assert_int_equal(poll_epoll_open(&poll), 0);
-    assert_int_equal(loop_new(poll, &fx.loop), 0);
+    assert_int_equal(loop_new(skewed_poll(), &fx.loop), 0);
     fx.server = serve(fx.server_tls, &fx.at);
     fx.plain = serve(NULL, &fx.plain_at);
     struct client_https_options o = {.loop = fx.loop, .net = net_socket(), .tls = fx.client_tls, .server = fx.at,
@@ -479,6 +496,35 @@ static void an_expected_100_comes_before_the_body(void **state)
     close(fd);
 }
 
+/* Sends a byte a second until the server closes; returns the seconds. */
+static int trickle(const char *start)
+{
+    char p[1001];
+    bool closed = false;
+    int fd = dial(), seconds = 0;
+    put(fd, start);
+    gather(fd, p, 1000, &closed, 4);
+    for (; !closed && seconds < 300; seconds++) {
+        skew_ns += 1000000000;
+        if (write(fd, "y", 1) < 0)
+            break;
+        gather(fd, p, 1000, &closed, 3);
+    }
+    close(fd);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(loop_turn(fx.loop, 1), 0);
+    return seconds;
+}
+
+static void a_request_that_comes_byte_by_byte_is_cut_off(void **state)
+{
+    (void)state;
+    int head = trickle("GET / HTTP/1.1\r\nX: ");
+    int body = trickle("POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+    assert_in_range(head, 9, 12);
+    assert_in_range(body, 9, 12);
+}
+
 /* ---- curl ---- */
 
 static void curl(const char *url, const char *option, const char *value, char *ret_text, size_t size)
@@ -540,6 +586,7 @@ int main(void)
         cmocka_unit_test(a_client_that_does_not_read_stops_only_itself),
         cmocka_unit_test(an_upgrade_hands_over_every_byte),
         cmocka_unit_test(an_expected_100_comes_before_the_body),
+        cmocka_unit_test(a_request_that_comes_byte_by_byte_is_cut_off),
         cmocka_unit_test(curl_is_content_with_both_versions_of_tls),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
