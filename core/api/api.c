@@ -11,6 +11,7 @@ static void on_tick(void *ctx)
     struct api *api = ctx;
     snapshots_expire(api, false);
     watch_tick(api);
+    expiry_tick(api);
     loop_timer_set(api->loop, &api->watch_timer, TICK_MS);
 }
 
@@ -60,6 +61,7 @@ void api_free(struct api *api)
     loop_timer_cancel(api->loop, &api->watch_timer);
     snapshots_expire(api, true);
     frames_free(api);
+    expiry_free(api->expiry);
     discovery_free(api->discovery);
     bootstrap_free(api->bootstrap);
     if (api->service_account_key)

@@ -1,14 +1,22 @@
 /*
  * Inside the API server. A map of the folder:
- *   api.c        creation, dispatch, life of a request      url.c        path and query
- *   auth.c       who asks, and may they                      token.c      service-account tokens
- *   status.c     error answers                               reply.c      objects in the form asked
- * for object.c     stored form and back, companions            write.c      create, update, patch
- *   delete.c     delete, deletecollection                    list.c       list     watch.c  watch
- *   discovery.c  what there is                               subresource.c, connect.c, reviews.c
- *   bootstrap.c  first objects                               local.c      the in-process client
- *   kinds/       one file a kind      admission/  what changes or refuses writes from outside the
- * kind
+ *   api.c          creation, dispatch, life of a request
+ *   url.c          path and query
+ *   auth.c         who asks, and may they; token.c: service-account tokens
+ *   body.c         request bodies; patch.c: an object from the current one
+ *   status.c       error answers; field.c: validation errors
+ *   reply.c        objects in the form asked for
+ *   object.c       stored form and back, companions; convert.c: kinds of two versions
+ *   selection.c    label and field selectors
+ *   write.c        create, update, patch; meta.c: metadata; delete.c
+ *   list.c, watch.c
+ *   subresource.c  binding, eviction, scale; connect.c: what ends at a kubelet; reviews.c
+ *   discovery.c    what there is; health.c
+ *   expire.c       old events go
+ *   bootstrap.c    first objects
+ *   local.c        the in-process client
+ *   kinds/         one file a kind
+ *   admission/     what changes or refuses writes from outside the kind
  *
  * Stored form: the object's JSON without apiVersion, kind and resourceVersion, and with metadata
  * first, so that every stored value begins with OBJECT_PREFIX and output is a copy with the three
@@ -161,6 +169,7 @@ struct api_request {
 
 struct frame_slot;
 struct discovery;
+struct expiry;
 
 struct api {
     struct loop *loop;
@@ -177,6 +186,7 @@ struct api {
     size_t snapshot_count;
     struct frame_slot *frames; /* watch events as last written */
     struct discovery *discovery;
+    struct expiry *expiry;
     struct prng prng;
     struct bootstrap *bootstrap;
     bool ready;                    /* what clients take for granted is there */
@@ -324,6 +334,9 @@ void discovery_free(struct discovery *d);
 void frames_free(struct api *api);
 void snapshots_expire(struct api *api, bool all);
 void watch_tick(struct api *api);
+/* expire.c: old events */
+void expiry_tick(struct api *api);
+void expiry_free(struct expiry *e);
 void bootstrap_free(struct bootstrap *b);
 
 #endif

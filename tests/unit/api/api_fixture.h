@@ -44,6 +44,7 @@ int fixture_setup_boot(void **state); /* and bootstrapped */
 int fixture_teardown(void **state);
 void fixture_restart(struct fixture *f); /* closes api and store, opens both again */
 void fixture_turn(struct fixture *f, int turns);
+void fixture_pass(struct fixture *f, int64_t ms); /* as if so much time went by */
 
 /* As an administrator; waits for the end. accept, type, body may be NULL. The answer is valid until
  * the next ask (watches have their own). */
