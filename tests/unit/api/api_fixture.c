@@ -222,6 +222,15 @@ struct answer *open_stream(struct fixture *f, const char *target, const char *ac
     return a;
 }
 
+struct answer *begin(struct fixture *f, const char *method, const char *target, const char *body)
+{
+    struct answer *a = calloc(1, sizeof *a);
+    const char *type =
+        strcmp(method, "PATCH") ? "application/json" : "application/strategic-merge-patch+json";
+    send(f, NULL, method, target, type, NULL, body, a);
+    return a;
+}
+
 struct answer *open_slow_stream(struct fixture *f, const char *target, int64_t waiting)
 {
     struct answer *a = calloc(1, sizeof *a);

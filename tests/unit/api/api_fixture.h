@@ -22,7 +22,7 @@ struct fixture {
     struct crypto_key *key; /* signs service-account tokens */
     struct arena arena;     /* of parsed answers */
     uint64_t live;
-    int booted; /* 1: bootstrap done */
+    int booted;              /* 1: bootstrap done */
     const char *impersonate; /* sent with each request, when set */
 };
 
@@ -53,6 +53,8 @@ struct answer *ask_with(struct fixture *f, const struct api_peer *peer, const ch
                         const char *target, const char *type, const char *accept, const char *body);
 /* Starts a request that does not end by itself. answer_free ends it. */
 struct answer *open_stream(struct fixture *f, const char *target, const char *accept);
+/* Starts a request and does not wait; type NULL: as ask does. */
+struct answer *begin(struct fixture *f, const char *method, const char *target, const char *body);
 /* As if so many bytes always waited unsent. */
 struct answer *open_slow_stream(struct fixture *f, const char *target, int64_t waiting);
 void answer_free(struct answer *a);

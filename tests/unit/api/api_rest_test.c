@@ -189,6 +189,46 @@ static void patches_change_what_they_name(void **state)
            409);
 }
 
+static void concurrent_patches_all_take_effect(void **state)
+{
+    struct fixture *f = *state;
+    struct answer *a[5];
+    char body[100];
+    make_map(f, "busy", "{}");
+    for (int i = 0; i < 5; i++) {
+        snprintf(body, sizeof body, "{\"metadata\":{\"labels\":{\"l%d\":\"x\"}}}", i);
+        a[i] = begin(f, "PATCH", MAPS "/busy", body);
+        assert_false(a[i]->ended);
+    }
+    fixture_turn(f, 60);
+    struct answer *get = ask(f, "GET", MAPS "/busy", NULL);
+    assert_int_equal(json_count(json_path(get->json, "metadata.labels")), 5);
+    for (int i = 0; i < 5; i++) {
+        assert_true(a[i]->ended);
+        expect(a[i], 200);
+        answer_free(a[i]);
+    }
+    struct answer *one = begin(f, "POST", MAPS, "{\"metadata\":{\"name\":\"twin\"}}");
+    struct answer *two = begin(f, "POST", MAPS, "{\"metadata\":{\"name\":\"twin\"}}");
+    fixture_turn(f, 20);
+    expect(one, 201);
+    expect(two, 409);
+    answer_free(one);
+    answer_free(two);
+    /* Services that ask for an address at the same time never get the same. */
+    one = begin(f, "POST", "/api/v1/namespaces/default/services",
+                "{\"metadata\":{\"name\":\"s1\"},\"spec\":{\"clusterIP\":\"10.96.0.60\",\"ports\":["
+                "{\"port\":1}]}}");
+    two = begin(f, "POST", "/api/v1/namespaces/default/services",
+                "{\"metadata\":{\"name\":\"s2\"},\"spec\":{\"clusterIP\":\"10.96.0.60\",\"ports\":["
+                "{\"port\":1}]}}");
+    fixture_turn(f, 20);
+    expect(one, 201);
+    expect(two, 422);
+    answer_free(one);
+    answer_free(two);
+}
+
 static void malformed_bodies_are_refused_and_nothing_is_stored(void **state)
 {
     struct fixture *f = *state;
@@ -363,6 +403,7 @@ int main(void)
         T(a_list_comes_in_chunks_of_one_revision),
         T(a_slow_reader_gets_a_large_list_in_pieces),
         T(patches_change_what_they_name),
+        T(concurrent_patches_all_take_effect),
         T(malformed_bodies_are_refused_and_nothing_is_stored),
         T(dry_runs_store_nothing),
         T(finalizers_hold_an_object_until_the_last_is_gone),
