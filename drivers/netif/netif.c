@@ -45,7 +45,9 @@ static int forwarding(uint8_t family, struct err *err)
 }
 
 /* What makes a router that answers for pods behave: no redirects to the neighbour on the same
- * bridge, no router advertisements from pods (CVE-2020-10749). Absent files are other kernels. */
+ * bridge, no router advertisements from pods (CVE-2020-10749), and no filtering below routing, where
+ * a pod that reaches itself through a service would be sent back to the port it came from and
+ * dropped. Absent files are other kernels. */
 static void bridge_sysctls(void)
 {
     static const char *const settings[][2] = {
@@ -54,6 +56,9 @@ static void bridge_sysctls(void)
         {"/proc/sys/net/ipv4/conf/" NETIF_BRIDGE "/rp_filter", "0"},
         {"/proc/sys/net/ipv6/conf/" NETIF_BRIDGE "/accept_ra", "0"},
         {"/proc/sys/net/ipv6/conf/" NETIF_BRIDGE "/accept_dad", "0"},
+        {"/proc/sys/net/bridge/bridge-nf-call-iptables", "0"},
+        {"/proc/sys/net/bridge/bridge-nf-call-ip6tables", "0"},
+        {"/proc/sys/net/bridge/bridge-nf-call-arptables", "0"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (write_sysctl(settings[i][0], settings[i][1]) < 0)

@@ -155,7 +155,7 @@ static int bind_mount(struct plan_writer *w, const struct container_mount *m, co
 
 int prepare_mount(struct plan_writer *w, const struct container_mount *m, struct err *err)
 {
-    struct options o;
+    struct options o = {0};
     int rc = read_options(m, &o, err);
     if (rc < 0)
         return rc;
