@@ -75,7 +75,7 @@ static int put_volume(struct step *s, const struct json *mount, const struct env
     const struct json *host = json_get(volume, "hostPath");
     const char *root = host ? json_path_cstr(host, "path") : name;
     const char *source = arena_printf(s->a, "%s:%s%s" STR_FMT, host ? "host" : "volume", root,
-                                      sub.n ? "/" : "", STR_ARG(sub));
+                                      sub.n ? host ? "//" : "/" : "", STR_ARG(sub)); /* "//": where the host's own path ends */
     const char *options = arena_printf(s->a, "rbind,%s,%s", propagation(mount),
                                        json_path_bool(mount, "readOnly", false) ? "ro" : "rw");
     if (path[0] != '/')
