@@ -2,6 +2,7 @@
 #include "api_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAPS "/api/v1/namespaces/default/configmaps"
@@ -262,6 +263,55 @@ static void malformed_bodies_are_refused_and_nothing_is_stored(void **state)
     assert_string_equal(at(a, "data.a"), "b");
 }
 
+static void bombs_are_refused_with_bounded_memory(void **state)
+{
+    struct fixture *f = *state;
+    size_t n = 1000 * 1000;
+    char *deep = calloc(1, 4 << 20);
+    int64_t before = store_revision(f->node.store);
+    memset(deep, '[', n);
+    expect(ask(f, "POST", MAPS, deep), 400);
+    memset(deep, ' ', (3 << 20) + 1);
+    struct answer *a = ask(f, "POST", MAPS, deep);
+    expect(a, 413);
+    assert_string_equal(at(a, "reason"), "RequestEntityTooLarge");
+    n = (size_t)snprintf(deep, 4 << 20, "{\"metadata\":{\"name\":\"big\"},\"data\":{\"x\":\"");
+    memset(deep + n, 'y', 2 << 20);
+    snprintf(deep + n + (2 << 20), 10, "\"}}");
+    a = ask(f, "POST", MAPS, deep);
+    assert_true(a->status == 413 || a->status == 422);
+    static const char bomb[] =
+        "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
+        "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\n"
+        "e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e]\n"
+        "g: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\nh: [*g,*g,*g,*g,*g,*g,*g,*g,*g]\n";
+    expect(ask_with(f, NULL, "POST", MAPS, "application/yaml", NULL, bomb), 400);
+    assert_int_equal(store_revision(f->node.store), before);
+    free(deep);
+}
+
+static void a_full_disk_refuses_writes_and_goes_on_reading(void **state)
+{
+    struct fixture *f = *state;
+    char body[21000];
+    int n =
+        snprintf(body, sizeof body, "{\"metadata\":{\"generateName\":\"x-\"},\"data\":{\"x\":\"");
+    memset(body + n, 'z', 20000);
+    snprintf(body + n + 20000, 10, "\"}}");
+    sim_disk_capacity(f->disk, 14 << 20);
+    struct answer *a = NULL;
+    for (int i = 0; i < 2000; i++) {
+        a = ask(f, "POST", MAPS, body);
+        if (a->status != 201)
+            break;
+    }
+    expect(a, 507);
+    assert_non_null(strstr(at(a, "message"), "disk"));
+    expect(ask(f, "GET", MAPS "/kube-root-ca.crt", NULL), 200);
+    expect(ask(f, "GET", MAPS "?limit=10", NULL), 200);
+    assert_int_equal(f->node.fatal_count, 0);
+}
+
 static void dry_runs_store_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -405,6 +455,8 @@ int main(void)
         T(patches_change_what_they_name),
         T(concurrent_patches_all_take_effect),
         T(malformed_bodies_are_refused_and_nothing_is_stored),
+        T(bombs_are_refused_with_bounded_memory),
+        T(a_full_disk_refuses_writes_and_goes_on_reading),
         T(dry_runs_store_nothing),
         T(finalizers_hold_an_object_until_the_last_is_gone),
         T(propagation_is_asked_for_by_finalizers),
