@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "drivers/loop/epoll.h"
+#include "kernel-glue/boot/button.h"
 #include "kernel-glue/boot/disks.h"
 #include "kernel-glue/boot/early.h"
 #include "kernel-glue/boot/file.h"
@@ -54,8 +55,8 @@ struct init {
     struct loop *loop;
     struct role_start start;
     unsigned met; /* enum need */
-    int watchdog_fd, uevent_fd;
-    struct loop_fd uevents;
+    int watchdog_fd, uevent_fd, button_fd;
+    struct loop_fd uevents, button;
     struct loop_timer feed, address_wait, devices;
     bool devices_running, devices_again, restart;
     struct config_network lease;
@@ -319,6 +320,24 @@ static void signalled(void *ctx, int sig)
     supervisor_stop(&i->sup);
 }
 
+static void button_event(void *ctx, unsigned events)
+{
+    struct init *i = ctx;
+    (void)events;
+    if (button_pressed(i->button_fd))
+        signalled(i, SIGTERM);
+}
+
+static void watch_button(struct init *i)
+{
+    struct err err = {0};
+    loop_fd_init(&i->button, button_event, i);
+    if (button_open(&i->button_fd, &err) < 0)
+        log_info("%s", err.text);
+    else if (loop_fd_add(i->loop, &i->button, i->button_fd, POLL_IN) < 0)
+        log_warn("the power button is not watched");
+}
+
 static void stopped(void *ctx)
 {
     struct init *i = ctx;
@@ -328,6 +347,7 @@ static void stopped(void *ctx)
 static _Noreturn void finish(struct init *i)
 {
     machine_watchdog_feed(i->watchdog_fd);
+    supervisor_done(&i->sup); /* lets go of directories on the state partition */
     power_end_processes(GRACE_MS);
     power_unmount_all();
     machine_watchdog_disarm(i->watchdog_fd);
@@ -460,6 +480,7 @@ _Noreturn void init_main(void)
     step(i, (struct setup_step){.argv = {"modules", "containers"}, .fd = -1, .done = containers_loaded});
     make_cgroups();
     bind_sockets(i);
+    watch_button(i);
     int rc = loop_run(i->loop);
     if (rc < 0)
         log_err("event loop: %s", err_text(rc));
