@@ -1,6 +1,9 @@
 /* See protobuf.h. The wire format: https://protobuf.dev/programming-guides/encoding */
 #include "schema/protobuf.h"
 
+#include <math.h>
+#include <stdio.h>
+
 #include "base/limits.h"
 #include "codec/time.h"
 #include "codec/utf8.h"
@@ -20,47 +23,77 @@ struct embedded {
     const char *type;
     uint32_t number;
     const char *fields;
+    const char *message; /* its own type, where that embeds a further message */
 };
 
 static const struct embedded embedded[] = {
-    {"ConfigMapEnvSource", 1, "1:name"},
-    {"ConfigMapKeySelector", 1, "1:name"},
-    {"ConfigMapProjection", 1, "1:name"},
-    {"ConfigMapVolumeSource", 1, "1:name"},
-    {"SecretEnvSource", 1, "1:name"},
-    {"SecretKeySelector", 1, "1:name"},
-    {"SecretProjection", 1, "1:name"},
-    {"IngressRule", 2, "1:http"},
-    {"Probe", 1, "1:exec 2:httpGet 3:tcpSocket 4:grpc"},
-    {"RuleWithOperations", 2, "1:apiGroups 2:apiVersions 3:resources 4:scope"},
+    {"ConfigMapEnvSource", 1, "1:name", NULL},
+    {"ConfigMapKeySelector", 1, "1:name", NULL},
+    {"ConfigMapProjection", 1, "1:name", NULL},
+    {"ConfigMapVolumeSource", 1, "1:name", NULL},
+    {"SecretEnvSource", 1, "1:name", NULL},
+    {"SecretKeySelector", 1, "1:name", NULL},
+    {"SecretProjection", 1, "1:name", NULL},
+    {"IngressRule", 2, "1:http", NULL},
+    {"Probe", 1, "1:exec 2:httpGet 3:tcpSocket 4:grpc", NULL},
+    {"RuleWithOperations", 2, "1:apiGroups 2:apiVersions 3:resources 4:scope", NULL},
+    {"NamedRuleWithOperations", 2, "1:operations", "RuleWithOperations"},
+    {"DeviceAllocationConfiguration", 3, "1:opaque", NULL},
+    {"DeviceClaimConfiguration", 2, "1:opaque", NULL},
+    {"DeviceClassConfiguration", 1, "1:opaque", NULL},
     {"EphemeralContainer", 1,
      "1:name 2:image 3:command 4:args 5:workingDir 6:ports 19:envFrom 7:env 8:resources "
      "23:resizePolicy 24:restartPolicy 25:restartPolicyRules 9:volumeMounts 21:volumeDevices "
      "10:livenessProbe 11:readinessProbe 22:startupProbe 12:lifecycle 13:terminationMessagePath "
      "20:terminationMessagePolicy 14:imagePullPolicy 15:securityContext 16:stdin 17:stdinOnce "
-     "18:tty"},
+     "18:tty",
+     NULL},
     {"PersistentVolumeSpec", 2,
      "1:gcePersistentDisk 2:awsElasticBlockStore 3:hostPath 4:glusterfs 5:nfs 6:rbd 7:iscsi "
      "8:cinder 9:cephfs 10:fc 11:flocker 12:flexVolume 13:azureFile 14:vsphereVolume 15:quobyte "
      "16:azureDisk 17:photonPersistentDisk 18:portworxVolume 19:scaleIO 20:local 21:storageos "
-     "22:csi"},
+     "22:csi",
+     NULL},
     {"Volume", 2,
      "1:hostPath 2:emptyDir 3:gcePersistentDisk 4:awsElasticBlockStore 5:gitRepo 6:secret 7:nfs "
      "8:iscsi 9:glusterfs 10:persistentVolumeClaim 11:rbd 12:flexVolume 13:cinder 14:cephfs "
      "15:flocker 16:downwardAPI 17:fc 18:azureFile 19:configMap 20:vsphereVolume 21:quobyte "
      "22:azureDisk 23:photonPersistentDisk 24:portworxVolume 25:scaleIO 26:projected "
-     "27:storageos 28:csi 29:ephemeral 30:image"},
+     "27:storageos 28:csi 29:ephemeral 30:image",
+     NULL},
 };
 
 struct decode {
     struct arena *arena;
     struct err *err;
     unsigned depth;
+    char path[200]; /* of what is being read; stays where a failure happened */
+    size_t path_bytes;
 };
 
 static int malformed(struct decode *d, const char *what)
 {
-    return err_set(d->err, E_BAD_REQUEST, "malformed protobuf: %s", what);
+    return err_set(d->err, E_SYNTAX, "malformed protobuf: %s", what);
+}
+
+/* A path that is too long loses its tail: it is only for people. */
+static void enter(struct decode *d, const char *before, struct str name, const char *after)
+{
+    struct str parts[] = {str_of(before), name, str_of(after)};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        size_t room = sizeof(d->path) - d->path_bytes;
+        size_t n = parts[i].n < room ? parts[i].n : room;
+        if (n)
+            memcpy(d->path + d->path_bytes, parts[i].p, n);
+        d->path_bytes += n;
+    }
+}
+
+static void enter_index(struct decode *d, uint32_t index)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "%u", index);
+    enter(d, "[", str_of(text), "]");
 }
 
 static int no_memory(struct decode *d)
@@ -191,24 +224,112 @@ static int put_int_or_string(struct decode *d, struct str message, struct json *
     return *ret ? 0 : no_memory(d);
 }
 
+static int put_struct(struct decode *d, const struct schema_type *type, struct str message,
+                      struct json **ret)
+{
+    *ret = json_new(d->arena, JSON_OBJECT);
+    return *ret ? decode_struct(d, type, message, *ret) : no_memory(d);
+}
+
+/*
+ * What a schema of custom resources has besides schemas: "items" is a schema (1) or a list of them
+ * (2), "dependencies" a schema (1) or a list of names (2), "additionalItems" and
+ * "additionalProperties" a boolean (1) or a schema (2). JSON has just the one that is set.
+ */
+enum choice { CHOICE_NONE, CHOICE_SCHEMAS, CHOICE_NAMES, CHOICE_BOOL };
+
+static enum choice choice_of(const struct schema_field *f)
+{
+    const char *name = schema_field_name(f);
+    if (schema_field_shape(f) != SCHEMA_ANY)
+        return CHOICE_NONE;
+    if (cstr_eq(name, "items"))
+        return CHOICE_SCHEMAS;
+    if (cstr_eq(name, "dependencies"))
+        return CHOICE_NAMES;
+    if (cstr_eq(name, "additionalItems") || cstr_eq(name, "additionalProperties"))
+        return CHOICE_BOOL;
+    return CHOICE_NONE;
+}
+
+static int put_choice(struct decode *d, enum choice choice, struct str message, struct json **ret)
+{
+    static const char props[] =
+        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
+    const struct schema_type *type = schema_type_find(str_of(props));
+    uint32_t schema_number = choice == CHOICE_BOOL ? 2 : 1;
+    struct json *list = json_new(d->arena, JSON_ARRAY), *schema = NULL, *element;
+    bool allows = false;
+    struct item item;
+    int rc = 0;
+    while (message.n && rc == 0) {
+        if (!take_item(&message, &item))
+            return malformed(d, "a schema");
+        if (item.number != 1 && item.number != 2)
+            continue;
+        bool number = choice == CHOICE_BOOL && item.number == 1;
+        if (number != (item.wire == WIRE_VARINT) || (!number && item.wire != WIRE_BYTES))
+            return malformed(d, "a field of the wrong wire type");
+        if (number) {
+            allows = item.value != 0;
+        } else if (item.number == schema_number) {
+            rc = put_struct(d, type, item.bytes, &schema);
+        } else {
+            rc = choice == CHOICE_NAMES ? put_text(d, item.bytes, &element)
+                                        : put_struct(d, type, item.bytes, &element);
+            if (rc == 0)
+                json_append(d->arena, list, element);
+        }
+    }
+    if (rc < 0)
+        return rc;
+    *ret = json_count(list) ? list : schema;
+    if (!*ret && choice == CHOICE_BOOL)
+        *ret = json_new_bool(d->arena, allows);
+    return d->arena->failed ? no_memory(d) : 0;
+}
+
 /* RawExtension, JSON, FieldsV1: JSON text inside. */
-static int put_raw(struct decode *d, struct str message, struct json **ret)
+static int put_raw(struct decode *d, const struct schema_field *f, struct str message,
+                   struct json **ret)
 {
     struct item raw;
     *ret = NULL;
+    /* CustomResourceSubresourceStatus: a message without fields, whose presence says all. */
+    if (!message.n && schema_field_shape(f) == SCHEMA_OBJECT &&
+        cstr_eq(schema_field_name(f), "status")) {
+        *ret = json_new(d->arena, JSON_OBJECT);
+        return *ret ? 0 : no_memory(d);
+    }
     if (!find_item(message, 1, &raw) || (raw.number && raw.wire != WIRE_BYTES))
         return malformed(d, "a raw value");
     return raw.bytes.n ? json_parse(d->arena, raw.bytes, NULL, ret, d->err) : 0;
 }
 
+/* As the JSON reader has it: whole numbers are integers. */
+static int put_double(struct decode *d, uint64_t bits, struct json **ret)
+{
+    const double exact = 9007199254740992; /* 2^53 */
+    double v;
+    memcpy(&v, &bits, sizeof(v));
+    if (!isfinite(v))
+        return malformed(d, "a number that JSON does not have");
+    if (v > -exact && v < exact && v == (double)(int64_t)v) {
+        *ret = json_new_i64(d->arena, (int64_t)v);
+        return *ret ? 0 : no_memory(d);
+    }
+    *ret = json_new(d->arena, JSON_DOUBLE);
+    if (*ret)
+        (*ret)->number = v;
+    return *ret ? 0 : no_memory(d);
+}
+
 static int put_number(struct decode *d, enum schema_shape shape, const struct item *item,
                       struct json **ret)
 {
-    if (shape == SCHEMA_DOUBLE) {
-        *ret = json_new(d->arena, JSON_DOUBLE);
-        if (*ret)
-            memcpy(&(*ret)->number, &item->value, sizeof(*ret)->number);
-    } else if (shape == SCHEMA_BOOL) {
+    if (shape == SCHEMA_DOUBLE)
+        return put_double(d, item->value, ret);
+    if (shape == SCHEMA_BOOL) {
         *ret = json_new_bool(d->arena, item->value != 0);
     } else if (shape == SCHEMA_INT32) {
         *ret = json_new_i64(d->arena, (int32_t)item->value);
@@ -224,13 +345,18 @@ static bool is_number(enum schema_shape shape)
            shape == SCHEMA_DOUBLE;
 }
 
+static enum wire wire_of(enum schema_shape shape)
+{
+    return shape == SCHEMA_DOUBLE ? WIRE_FIXED64 : is_number(shape) ? WIRE_VARINT : WIRE_BYTES;
+}
+
 /* One value of the innermost shape; *ret is NULL when it counts as absent. */
 static int put_value(struct decode *d, const struct schema_field *f, const struct item *item,
                      struct json **ret)
 {
     enum schema_shape shape = schema_field_shape(f);
     struct item text;
-    if (is_number(shape) != (item->wire != WIRE_BYTES))
+    if (item->wire != wire_of(shape))
         return malformed(d, "a field of the wrong wire type");
     switch (shape) {
     case SCHEMA_STRING:
@@ -248,10 +374,10 @@ static int put_value(struct decode *d, const struct schema_field *f, const struc
         return put_time(d, item->bytes, shape == SCHEMA_MICRO_TIME, ret);
     case SCHEMA_ANY:
     case SCHEMA_OBJECT:
-        return put_raw(d, item->bytes, ret);
+        return choice_of(f) == CHOICE_NONE ? put_raw(d, f, item->bytes, ret)
+                                           : put_choice(d, choice_of(f), item->bytes, ret);
     case SCHEMA_STRUCT:
-        *ret = json_new(d->arena, JSON_OBJECT);
-        return *ret ? decode_struct(d, schema_field_type(f), item->bytes, *ret) : no_memory(d);
+        return put_struct(d, schema_field_type(f), item->bytes, ret);
     default:
         return put_number(d, shape, item, ret);
     }
@@ -263,8 +389,9 @@ static int put_element(struct decode *d, const struct schema_field *f, const str
 {
     struct json *value;
     struct str rest = item->bytes;
-    struct item one = {.number = item->number, .wire = WIRE_VARINT};
+    struct item one = {.number = item->number, .wire = wire_of(schema_field_shape(f))};
     int rc = 0;
+    enter_index(d, json_count(list));
     if (item->wire != WIRE_BYTES || !is_number(schema_field_shape(f))) {
         rc = put_value(d, f, item, &value);
         if (rc == 0 && value)
@@ -272,7 +399,8 @@ static int put_element(struct decode *d, const struct schema_field *f, const str
         return rc;
     }
     while (rest.n && rc == 0) {
-        if (!take_varint(&rest, &one.value))
+        if (one.wire == WIRE_VARINT ? !take_varint(&rest, &one.value)
+                                    : !take_fixed(&rest, 8, &one.value))
             return malformed(d, "a packed list");
         rc = put_value(d, f, &one, &value);
         if (rc == 0)
@@ -307,18 +435,21 @@ static int put_entry(struct decode *d, const struct schema_field *f, struct str 
         return malformed(d, "a map");
     if (!key.bytes.p)
         key.bytes = STR("");
+    /* Keeps the linear search for equal keys harmless, as in the JSON reader. */
+    if (json_count(map) >= JSON_OBJECT_MEMBERS)
+        return err_set(d->err, E_LIMIT, "more than %d members in one object", JSON_OBJECT_MEMBERS);
+    enter(d, "[", key.bytes, "]");
     if (!value.number) /* left out when empty */
-        value = (struct item){.number = 2,
-                              .wire = is_number(schema_field_shape(f)) ? WIRE_VARINT : WIRE_BYTES,
-                              .bytes = STR("")};
+        value =
+            (struct item){.number = 2, .wire = wire_of(schema_field_shape(f)), .bytes = STR("")};
     if (schema_field_wrap(f) == SCHEMA_MAP_OF_ARRAY) {
         j = json_new(d->arena, JSON_ARRAY);
         rc = j ? put_strings(d, value.bytes, j) : no_memory(d);
     } else {
         rc = put_value(d, f, &value, &j);
     }
-    if (rc == 0 && j)
-        json_set_key(d->arena, map, key.bytes, j);
+    if (rc == 0) /* the key stays, with null, when its value counts as absent */
+        json_set_key(d->arena, map, key.bytes, j ? j : json_new(d->arena, JSON_NULL));
     return rc;
 }
 
@@ -328,8 +459,10 @@ static int put_field(struct decode *d, const struct schema_field *f, const struc
                      struct json *object)
 {
     const char *name = schema_field_name(f);
+    size_t path_bytes = d->path_bytes;
     struct json *value;
     int rc;
+    enter(d, path_bytes ? "." : "", str_of(name), "");
     switch (schema_field_wrap(f)) {
     case SCHEMA_ARRAY:
         value = json_array_at(d->arena, object, name);
@@ -347,7 +480,11 @@ static int put_field(struct decode *d, const struct schema_field *f, const struc
         if (rc == 0 && value)
             json_set(d->arena, object, name, value);
     }
-    return rc == 0 && d->arena->failed ? no_memory(d) : rc;
+    if (rc == 0 && d->arena->failed)
+        rc = no_memory(d);
+    if (rc == 0)
+        d->path_bytes = path_bytes;
+    return rc;
 }
 
 static const struct schema_field *field_of(const struct schema_type *type, uint32_t number)
@@ -358,10 +495,10 @@ static const struct schema_field *field_of(const struct schema_type *type, uint3
     return NULL;
 }
 
-static const struct embedded *embedded_of(const struct schema_type *type, uint32_t number)
+static const struct embedded *embedded_of(const char *type, uint32_t number)
 {
     for (size_t i = 0; i < sizeof(embedded) / sizeof(embedded[0]); i++)
-        if (embedded[i].number == number && cstr_eq(embedded[i].type, schema_type_short_name(type)))
+        if (embedded[i].number == number && cstr_eq(embedded[i].type, type))
             return &embedded[i];
     return NULL;
 }
@@ -389,8 +526,12 @@ static int decode_embedded(struct decode *d, const struct schema_type *type,
     while (message.n && rc == 0) {
         if (!take_item(&message, &item))
             return malformed(d, e->type);
+        const struct embedded *inner = e->message ? embedded_of(e->message, item.number) : NULL;
         const struct schema_field *f = embedded_field(type, e, item.number);
-        rc = f ? put_field(d, f, &item, object) : 0;
+        if (inner && item.wire == WIRE_BYTES)
+            rc = decode_embedded(d, type, inner, item.bytes, object);
+        else if (f)
+            rc = put_field(d, f, &item, object);
     }
     return rc;
 }
@@ -405,7 +546,7 @@ static int decode_struct(struct decode *d, const struct schema_type *type, struc
     while (message.n && rc == 0) {
         if (!take_item(&message, &item))
             return malformed(d, schema_type_short_name(type));
-        const struct embedded *e = embedded_of(type, item.number);
+        const struct embedded *e = embedded_of(schema_type_short_name(type), item.number);
         const struct schema_field *f = e ? NULL : field_of(type, item.number);
         if (e && item.wire == WIRE_BYTES)
             rc = decode_embedded(d, type, e, item.bytes, object);
@@ -432,7 +573,7 @@ static const struct schema_type *find_type(struct str version, struct str kind)
 
 int protobuf_decode(struct arena *a, struct str body, struct json **ret_object, struct err *err)
 {
-    struct decode d = {a, err, 0};
+    struct decode d = {.arena = a, .err = err};
     struct item meta, raw, version, kind;
     if (!str_starts(body, str_make("k8s", 4)))
         return malformed(&d, "the body does not begin with k8s");
@@ -450,7 +591,8 @@ int protobuf_decode(struct arena *a, struct str body, struct json **ret_object, 
     json_set_str(a, object, "kind", kind.bytes);
     json_set_str(a, object, "apiVersion", version.bytes);
     int rc = a->failed ? no_memory(&d) : decode_struct(&d, type, raw.bytes, object);
-    if (rc == 0)
-        *ret_object = object;
-    return rc;
+    if (rc < 0)
+        return d.path_bytes ? err_wrap(err, rc, "%.*s", (int)d.path_bytes, d.path) : rc;
+    *ret_object = object;
+    return 0;
 }

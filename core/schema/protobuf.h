@@ -12,9 +12,10 @@
 #include "schema/schema.h"
 
 /*
- * The object as a tree with apiVersion and kind; run schema_check over it. -E_BAD_REQUEST when it
- * is malformed, of an unknown kind, or holds what has no form here; -E_LIMIT: nested too deep;
- * -E_NOMEM. Unknown field numbers are skipped, as upstream does.
+ * The object as a tree with apiVersion and kind; run schema_check over it. -E_SYNTAX, with
+ * the path of the field ("spec.containers[0].env[1]: malformed protobuf: ..."), when it is
+ * malformed or holds what JSON has not; -E_BAD_REQUEST when the kind is unknown; -E_LIMIT: nested
+ * too deep, or too many members; -E_NOMEM. Unknown field numbers are skipped, as upstream does.
  */
 int protobuf_decode(struct arena *a, struct str body, struct json **ret_object,
                     struct err *err) MUST_CHECK;

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -209,13 +211,174 @@ static void malformed_bodies_are_refused(void **state)
         assert_true(protobuf_decode(&f->arena, bodies[i], &j, &f->err) < 0);
     put_int(&f->a, 2, 7); /* a number where a map entry belongs */
     envelope(&f->body, "v1", "ConfigMap", &f->a);
-    assert_int_equal(protobuf_decode(&f->arena, buf_str(&f->body), &j, &f->err), -E_BAD_REQUEST);
+    assert_int_equal(protobuf_decode(&f->arena, buf_str(&f->body), &j, &f->err), -E_SYNTAX);
     buf_clear(&f->body);
     buf_clear(&f->a);
     put_text(&f->b, 1, "\xff\xfe");
     put_message(&f->a, 1, &f->b);
     envelope(&f->body, "v1", "ConfigMap", &f->a);
-    assert_int_equal(protobuf_decode(&f->arena, buf_str(&f->body), &j, &f->err), -E_BAD_REQUEST);
+    assert_int_equal(protobuf_decode(&f->arena, buf_str(&f->body), &j, &f->err), -E_SYNTAX);
+}
+
+static void messages_within_embedded_messages_lie_flat(void **state)
+{
+    struct fixture *f = *state;
+    put_text(&f->a, 1, "apps"); /* Rule */
+    put_text(&f->a, 3, "deployments");
+    put_text(&f->b, 1, "CREATE"); /* RuleWithOperations */
+    put_message(&f->b, 2, &f->a);
+    put_text(&f->c, 1, "one"); /* NamedRuleWithOperations */
+    put_message(&f->c, 2, &f->b);
+    put_message(&f->d, 3, &f->c); /* MatchResources.resourceRules */
+    put_message(&f->b, 2, &f->d); /* matchConstraints */
+    put_message(&f->c, 2, &f->b); /* spec */
+    envelope(&f->body, "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", &f->c);
+    expect_json(f, json_path(decode(f), "spec.matchConstraints"),
+                "{\"resourceRules\":[{\"resourceNames\":[\"one\"],\"operations\":[\"CREATE\"],"
+                "\"apiGroups\":[\"apps\"],\"resources\":[\"deployments\"]}]}");
+}
+
+static void a_deployment_keeps_its_probe_and_resources(void **state)
+{
+    struct fixture *f = *state;
+    put_int(&f->a, 1, 0); /* IntOrString 8080 */
+    put_int(&f->a, 2, 8080);
+    put_text(&f->b, 1, "/healthz"); /* HTTPGetAction */
+    put_message(&f->b, 2, &f->a);
+    put_message(&f->a, 2, &f->b); /* ProbeHandler.httpGet */
+    put_message(&f->b, 1, &f->a); /* Probe{handler, periodSeconds} */
+    put_int(&f->b, 4, 7);
+    put_text(&f->c, 1, "main"); /* Container */
+    put_message(&f->c, 10, &f->b);
+    put_text(&f->a, 1, "250m"); /* Quantity */
+    put_text(&f->b, 1, "cpu");
+    put_message(&f->b, 2, &f->a);
+    put_message(&f->a, 1, &f->b); /* limits */
+    put_message(&f->c, 8, &f->a);
+    put_message(&f->d, 2, &f->c); /* PodSpec.containers */
+    put_message(&f->a, 2, &f->d); /* PodTemplateSpec.spec */
+    put_int(&f->b, 1, 3);         /* DeploymentSpec{replicas, template} */
+    put_message(&f->b, 3, &f->a);
+    put_message(&f->c, 2, &f->b);
+    envelope(&f->body, "apps/v1", "Deployment", &f->c);
+    expect_json(f, json_get(decode(f), "spec"),
+                "{\"replicas\":3,\"template\":{\"spec\":{\"containers\":[{\"name\":\"main\","
+                "\"livenessProbe\":{\"httpGet\":{\"path\":\"/healthz\",\"port\":8080},"
+                "\"periodSeconds\":7},\"resources\":{\"limits\":{\"cpu\":\"250m\"}}}]}}}");
+}
+
+static void reviews_and_their_extra_values_are_read(void **state)
+{
+    struct fixture *f = *state;
+    put_text(&f->a, 1, "ns"); /* ResourceAttributes */
+    put_text(&f->a, 2, "create");
+    put_text(&f->a, 5, "pods");
+    put_message(&f->b, 1, &f->a);
+    put_message(&f->c, 2, &f->b);
+    envelope(&f->body, "authorization.k8s.io/v1", "SelfSubjectAccessReview", &f->c);
+    expect_json(f, json_path(decode(f), "spec.resourceAttributes"),
+                "{\"namespace\":\"ns\",\"verb\":\"create\",\"resource\":\"pods\"}");
+    buf_clear(&f->body);
+    buf_clear(&f->c);
+    put_text(&f->a, 1, "x"); /* ExtraValue */
+    put_text(&f->a, 1, "y");
+    put_text(&f->b, 1, "k");
+    put_message(&f->b, 2, &f->a);
+    put_message(&f->d, 5, &f->b);
+    put_message(&f->c, 2, &f->d);
+    envelope(&f->body, "authorization.k8s.io/v1", "SubjectAccessReview", &f->c);
+    expect_json(f, json_path(decode(f), "spec.extra"), "{\"k\":[\"x\",\"y\"]}");
+}
+
+static void schemas_of_custom_resources_take_either_form(void **state)
+{
+    struct fixture *f = *state;
+    const double half = 0.5;
+    uint64_t bits;
+    memcpy(&bits, &half, sizeof(bits));
+    put_int(&f->b, 1, 1); /* JSONSchemaPropsOrBool{allows} */
+    put_message(&f->a, 33, &f->b);
+    put_text(&f->c, 5, "string"); /* ...{schema} */
+    put_message(&f->b, 2, &f->c);
+    put_message(&f->a, 30, &f->b);
+    put_text(&f->c, 5, "integer"); /* JSONSchemaPropsOrArray{schema} */
+    put_message(&f->b, 1, &f->c);
+    put_message(&f->a, 24, &f->b);
+    put_text(&f->c, 2, "other"); /* JSONSchemaPropsOrStringArray{property} */
+    put_text(&f->b, 1, "key");
+    put_message(&f->b, 2, &f->c);
+    put_message(&f->a, 32, &f->b);
+    put_text(&f->b, 1, "{\"z\":1}"); /* JSON */
+    put_message(&f->a, 8, &f->b);
+    put_varint(&f->a, 9 << 3 | 1); /* maximum */
+    for (int i = 0; i < 8; i++)
+        buf_putc(&f->a, (char)(bits >> 8 * i));
+    put_message(&f->b, 1, &f->a); /* CustomResourceValidation */
+    put_message(&f->c, 4, &f->b); /* version{schema, subresources{status}} */
+    put_message(&f->a, 1, &f->d);
+    put_message(&f->c, 5, &f->a);
+    put_message(&f->b, 7, &f->c);
+    put_message(&f->a, 2, &f->b);
+    envelope(&f->body, "apiextensions.k8s.io/v1", "CustomResourceDefinition", &f->a);
+    expect_json(f, json_at(json_path(decode(f), "spec.versions"), 0),
+                "{\"schema\":{\"openAPIV3Schema\":{\"additionalItems\":true,"
+                "\"additionalProperties\":{\"type\":\"string\"},\"items\":{\"type\":\"integer\"},"
+                "\"dependencies\":{\"key\":[\"other\"]},\"default\":{\"z\":1},\"maximum\":0.5}},"
+                "\"subresources\":{\"status\":{}}}");
+}
+
+static void a_key_without_a_time_stays(void **state)
+{
+    struct fixture *f = *state;
+    put_text(&f->a, 1, "pod");
+    put_message(&f->a, 2, &f->d);
+    put_message(&f->b, 2, &f->a); /* status.disruptedPods */
+    put_message(&f->c, 3, &f->b);
+    envelope(&f->body, "policy/v1", "PodDisruptionBudget", &f->c);
+    expect_json(f, json_get(decode(f), "status"), "{\"disruptedPods\":{\"pod\":null}}");
+}
+
+static void a_refusal_tells_the_path(void **state)
+{
+    struct fixture *f = *state;
+    struct json *j = NULL;
+    put_text(&f->a, 1, "good");
+    put_message(&f->b, 2, &f->a);
+    put_text(&f->a, 2, "\xff");
+    put_message(&f->b, 2, &f->a);
+    put_message(&f->c, 2, &f->b);
+    envelope(&f->body, "v1", "Pod", &f->c);
+    assert_int_equal(protobuf_decode(&f->arena, buf_str(&f->body), &j, &f->err), -E_SYNTAX);
+    assert_string_equal(f->err.text, "spec.containers[1].image: malformed protobuf: a string is "
+                                     "not UTF-8");
+    assert_null(j);
+}
+
+static void deep_and_wide_bodies_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct json *j;
+    for (int i = 0; i < 120; i++) { /* JSONSchemaProps.not within itself */
+        put_message(&f->b, 28, &f->a);
+        buf_append_str(&f->a, buf_str(&f->b));
+        buf_clear(&f->b);
+    }
+    put_message(&f->b, 1, &f->a);
+    put_message(&f->c, 4, &f->b);
+    put_message(&f->b, 7, &f->c);
+    put_message(&f->a, 2, &f->b);
+    envelope(&f->body, "apiextensions.k8s.io/v1", "CustomResourceDefinition", &f->a);
+    assert_int_equal(protobuf_decode(&f->arena, buf_str(&f->body), &j, &f->err), -E_LIMIT);
+    buf_clear(&f->body);
+    buf_clear(&f->a);
+    for (int i = 0; i <= JSON_OBJECT_MEMBERS; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "%d", i);
+        put_text(&f->b, 1, key);
+        put_message(&f->a, 2, &f->b);
+    }
+    envelope(&f->body, "v1", "ConfigMap", &f->a);
+    assert_int_equal(protobuf_decode(&f->arena, buf_str(&f->body), &j, &f->err), -E_LIMIT);
 }
 
 int main(void)
@@ -226,6 +389,13 @@ int main(void)
         T(embedded_messages_lie_flat),
         T(quantities_and_ports_have_their_own_messages),
         T(malformed_bodies_are_refused),
+        T(messages_within_embedded_messages_lie_flat),
+        T(a_deployment_keeps_its_probe_and_resources),
+        T(reviews_and_their_extra_values_are_read),
+        T(schemas_of_custom_resources_take_either_form),
+        T(a_key_without_a_time_stays),
+        T(a_refusal_tells_the_path),
+        T(deep_and_wide_bodies_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
