@@ -102,7 +102,7 @@ prepare() {
         ! port_free "$host" || node_ports="$node_ports $host:$guest"
     done
     rm -rf "$dir/config"
-    "$build/keelson" config new --name "${CLUSTER_NAME:-keelson}" --endpoint "127.0.0.1:$port" --out "$dir/config" \
+    "$build/keelson" config new --name "${CLUSTER_NAME:-node1}" --endpoint "127.0.0.1:$port" --out "$dir/config" \
         >"$dir/config.log" 2>&1 || { cat "$dir/config.log" >&2; die "keelson config new failed"; }
     [ -z "${EXTRA_CONFIG:-}" ] || cat "$EXTRA_CONFIG" >>"$dir/config/keelson.yaml"
     cp "$dir/config/admin.kubeconfig" "$dir/kubeconfig"
