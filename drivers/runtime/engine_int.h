@@ -137,6 +137,9 @@ struct plan_writer {
     unsigned first_mount; /* index of the first mount descriptor */
 };
 int prepare_mount(struct plan_writer *w, const struct container_mount *m, struct err *err) MUST_CHECK;
+/* ---- prepare_devices.c ---- */
+void prepare_device(struct buf *plan, const struct container_device *d);
+void prepare_host_devices(struct buf *plan); /* all of the machine's, for privileged containers */
 int prepare_root(struct container *c, int *ret_fd, struct err *err) MUST_CHECK;
 
 /* ---- sessions.c ---- */

@@ -17,7 +17,7 @@
 #include "kernel-glue/abi/path.h"
 #include "kernel-glue/abi/process.h"
 
-enum { REMOVE_DEADLINE_MS = 120000, REMOVE_TRIES = 200, REMOVE_PAUSE_MS = 20 };
+enum { REMOVE_DEADLINE_MS = 120000, REMOVE_TRIES = 200, REMOVE_PAUSE_MS = 20, LEAVES = 100 };
 
 static const char *const pod_files[] = {"hosts", "hostname", "resolv.conf"};
 
@@ -186,6 +186,24 @@ static int make_shm(struct pod *p, struct err *err)
     return rc;
 }
 
+/* The shim's own leaf. Never one that was there before: Linux 6.14 and later also kill what is
+ * cloned into a cgroup after it was killed once. */
+static int make_leaf(struct pod *p, int *ret_fd, struct err *err)
+{
+    char path[ENGINE_PATH_BYTES], leaf[24] = "shim";
+    int fd;
+    for (int i = 1; i < LEAVES; i++) {
+        pod_cgroup_path(p, leaf, path);
+        if (path_open_plain(p->e->cgroup, path, O_PATH, true, &fd) < 0)
+            return cgroup_make(p->e->cgroup, path, ret_fd, err);
+        close(fd);
+        if (cgroup_remove(p->e->cgroup, path) == 0)
+            return cgroup_make(p->e->cgroup, path, ret_fd, err);
+        snprintf(leaf, sizeof leaf, "shim.%d", i);
+    }
+    return err_set(err, E_BUSY, "former processes of the pod do not end");
+}
+
 static int make_cgroup(struct pod *p, const struct runtime_pod *from, int *ret_leaf, struct err *err)
 {
     char path[ENGINE_PATH_BYTES];
@@ -200,8 +218,7 @@ static int make_cgroup(struct pod *p, const struct runtime_pod *from, int *ret_l
         return rc;
     rc = cgroup_apply(fd, &r, err);
     close(fd);
-    pod_cgroup_path(p, "shim", path);
-    return rc == 0 ? cgroup_make(p->e->cgroup, path, ret_leaf, err) : rc;
+    return rc == 0 ? make_leaf(p, ret_leaf, err) : rc;
 }
 
 static int start_shim(struct pod *p, int cgroup, struct err *err)

@@ -165,15 +165,8 @@ static unsigned start_flags(const struct container *c, const struct container_sp
 
 static void put_devices(struct buf *plan, const struct container_spec *s)
 {
-    for (size_t i = 0; i < s->device_count; i++) {
-        const struct container_device *d = &s->devices[i];
-        uint64_t v[6] = {(uint64_t)d->type, (uint64_t)d->major, (uint64_t)d->minor, d->mode, d->uid, d->gid};
-        unsigned char p[48];
-        for (int k = 0; k < 48; k++)
-            p[k] = (unsigned char)(v[k / 8] >> (8 * (k % 8)));
-        field_put_cstr(plan, PLAN_DEVICE, d->path);
-        field_put(plan, PLAN_DEVICE_NUMBERS, str_make(p, sizeof p));
-    }
+    for (size_t i = 0; i < s->device_count; i++)
+        prepare_device(plan, &s->devices[i]);
 }
 
 static int open_log_dir(struct container *c, int *ret_fd, struct err *err)
@@ -258,6 +251,8 @@ static int write_plan(struct container *c, const struct container_spec *s, struc
     for (const char *const *p = s->read_only_paths; *p; p++)
         field_put_cstr(&w.plan, PLAN_READ_ONLY, *p);
     put_devices(&w.plan, s);
+    if (cstr_eq(container_annotation(s, "dev.keelson.privileged"), "true"))
+        prepare_host_devices(&w.plan);
     if (rc == 0)
         rc = seal(&w, err);
     buf_done(&w.plan);

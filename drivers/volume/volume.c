@@ -51,8 +51,12 @@ static int empty_dir(int volumes, const struct runtime_volume *v, struct err *er
         if (rc == 0) {
             if (mount_attach(fd, dir) < 0)
                 rc = err_set_errno(err, "volume %s: mount", v->name);
+            close(fd);
             close(dir);
-            dir = fd;
+            if (rc < 0)
+                return rc;
+            if ((rc = make_dir(volumes, v->name, 0777, &dir, err)) < 0) /* what is on top now */
+                return rc;
         }
     }
     if (rc == 0 && give_group(dir, v->fs_group, 0777) < 0)

@@ -48,6 +48,12 @@ int caps_keep(void)
 int caps_set(uint64_t effective, uint64_t permitted, uint64_t inheritable)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct have[2];
+    if (syscall(SYS_capget, &head, have) < 0)
+        return result(-1);
+    uint64_t most = have[0].permitted | (uint64_t)have[1].permitted << 32;
+    effective &= most;
+    permitted &= most;
     struct __user_cap_data_struct data[2] = {
         {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
         {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)},

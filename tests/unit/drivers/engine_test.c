@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -193,6 +194,162 @@ static void with_the_shim_its_containers_end(void **state)
     assert_int_equal(f->state_exit.code, 137);
 }
 
+static void a_dead_pod_can_be_made_again_at_once(void **state)
+{
+    struct fixture *f = *state;
+    with_the_shim_its_containers_end(state);
+    assert_int_equal(fixture_remove(f, 'c'), 0);
+    if (fixture_pod(f) < 0)
+        fail_msg("pod_create: %s", f->message);
+    assert_int_equal(fixture_run(f, 'd', "exit 4", NULL, 0), 4);
+}
+
+static void exec_in(struct fixture *f, char digit, const char *script, bool tty)
+{
+    const char *args[] = {"sh", "-c", script, NULL};
+    struct runtime_exec x = {.container_id = fixture_id(digit), .args = args, .tty = tty, .in = true, .out = true,
+                             .error = !tty};
+    f->answered = f->exec_ended = false;
+    f->rt.ops->exec(f->rt.self, &x, fixture_streams, f);
+    fixture_wait(f, &f->answered);
+    if (f->rc < 0)
+        fail_msg("exec: %s", f->message);
+}
+
+static void read_all(int fd, char *out, size_t size)
+{
+    size_t n = 0;
+    ssize_t got;
+    while (n < size - 1 && (got = read(fd, out + n, size - 1 - n)) > 0)
+        n += (size_t)got;
+    out[n] = 0;
+    close(fd);
+}
+
+static void exec_joins_the_container_with_its_own_streams(void **state)
+{
+    struct fixture *f = *state;
+    char out[4096], error[4096];
+    assert_int_equal(fixture_create(f, 'a', "\"args\":[\"sleep\",\"100\"],\"cwd\":\"/\"", "", "", false), 0);
+    assert_int_equal(fixture_start(f, 'a'), 0);
+    exec_in(f, 'a', "cat; hostname; echo bad >&2; ls /proc/self/fd | wc -l; cat /proc/1/comm;"
+                    "grep -E 'CapInh|NoNew' /proc/self/status; exit 3", false);
+    assert_int_equal(write(f->streams.in, "typed\n", 6), 6);
+    close(f->streams.in);
+    read_all(f->streams.out, out, sizeof out);
+    read_all(f->streams.error, error, sizeof error);
+    assert_string_equal(error, "bad\n");
+    assert_string_equal(out, "typed\nweb-1\n4\nsleep\nCapInh:\t0000000000000000\nNoNewPrivs:\t0\n");
+    fixture_wait(f, &f->exec_ended);
+    assert_int_equal(f->exec_exit.code, 3);
+}
+
+static void a_terminal_has_the_size_it_is_given(void **state)
+{
+    struct fixture *f = *state;
+    char out[4096];
+    assert_int_equal(fixture_create(f, 'a', "\"args\":[\"sleep\",\"100\"],\"cwd\":\"/\"", "", "", false), 0);
+    assert_int_equal(fixture_start(f, 'a'), 0);
+    exec_in(f, 'a', "read x; stty size; readlink /proc/self/fd/0", true);
+    f->rt.ops->resize(f->rt.self, f->streams.session, 101, 37);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(loop_turn(f->loop, 20), 0);
+    assert_int_equal(write(f->streams.in, "\n", 1), 1);
+    close(f->streams.in);
+    read_all(f->streams.out, out, sizeof out);
+    assert_non_null(strstr(out, "37 101"));
+    assert_non_null(strstr(out, "/dev/pts/0"));
+    fixture_wait(f, &f->exec_ended);
+    assert_int_equal(f->exec_exit.code, 0);
+}
+
+static void closing_a_session_ends_its_process(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(fixture_create(f, 'a', "\"args\":[\"sleep\",\"100\"],\"cwd\":\"/\"", "", "", false), 0);
+    assert_int_equal(fixture_start(f, 'a'), 0);
+    exec_in(f, 'a', "sleep 50", false);
+    f->rt.ops->session_close(f->rt.self, f->streams.session);
+    fixture_wait(f, &f->exec_ended);
+    assert_int_equal(f->exec_exit.signal, SIGKILL);
+    close(f->streams.in);
+    close(f->streams.out);
+    close(f->streams.error);
+}
+
+static void set_volume(struct fixture *f, const char *a, const char *b)
+{
+    struct runtime_file files[] = {{"a.txt", str_of(a), 0644}, {"sub/b.txt", str_of(b), 0400}};
+    struct runtime_volume v = {.pod_uid = TEST_UID, .name = "cm", .kind = RUNTIME_VOLUME_FILES, .fs_group = -1,
+                               .files = files, .file_count = 2};
+    f->answered = false;
+    f->rt.ops->volume_set(f->rt.self, &v, fixture_done, f);
+    fixture_wait(f, &f->answered);
+    if (f->rc < 0)
+        fail_msg("volume_set: %s", f->message);
+}
+
+static int empty_dir(struct fixture *f, const char *name, enum runtime_volume_kind kind)
+{
+    struct runtime_volume v = {.pod_uid = TEST_UID, .name = name, .kind = kind, .fs_group = 3000, .size_limit_bytes = 1 << 20};
+    f->answered = false;
+    f->rt.ops->volume_set(f->rt.self, &v, fixture_done, f);
+    fixture_wait(f, &f->answered);
+    return f->rc;
+}
+
+#define BIND(where, what, how)                                                                                      \
+    "{\"destination\":\"" where "\",\"type\":\"bind\",\"source\":\"" what "\",\"options\":[\"rbind\",\"" how "\"]}"
+
+static void volumes_change_at_once_and_follow_no_link_out(void **state)
+{
+    struct fixture *f = *state;
+    char out[4096];
+    set_volume(f, "one", "two");
+    assert_int_equal(empty_dir(f, "e", RUNTIME_VOLUME_EMPTY_DIR), 0);
+    assert_int_equal(empty_dir(f, "m", RUNTIME_VOLUME_EMPTY_DIR_MEMORY), 0);
+    const char *script = "\"args\":[\"sh\",\"-c\",\"cat /cm/a.txt /cm/sub/b.txt; touch /cm/x && echo BAD; "
+                         "ln -s /etc /e/out; ln -s ../../../../../../../etc /e/up; dd if=/dev/zero of=/m/f bs=64k count=64; "
+                         "stat -c %g:%a /e; sleep 100\"],\"cwd\":\"/\"";
+    assert_int_equal(fixture_create(f, 'a', script, "", BIND("/cm", "volume:cm", "ro") "," BIND("/e", "volume:e", "rw") ","
+                                    BIND("/m", "volume:m", "rw"), false), 0);
+    if (fixture_start(f, 'a') < 0)
+        fail_msg("%s", f->message);
+    usleep(300000);
+    fixture_log(f, 'a', out, sizeof out);
+    assert_non_null(strstr(out, "onetwo"));
+    assert_null(strstr(out, "BAD"));
+    assert_non_null(strstr(out, "No space left"));
+    assert_non_null(strstr(out, "3000:2777"));
+    set_volume(f, "three", "four");
+    exec_in(f, 'a', "cat /cm/a.txt /cm/sub/b.txt", false);
+    close(f->streams.in);
+    read_all(f->streams.out, out, sizeof out);
+    close(f->streams.error);
+    assert_string_equal(out, "threefour");
+    /* subPath through the links that the first container planted: they end inside the volume. */
+    assert_int_equal(fixture_create(f, 'b', "\"args\":[\"sh\",\"-c\",\"ls -A /o /u | grep -c passwd\"],\"cwd\":\"/\"", "",
+                                    BIND("/o", "volume:e/out", "rw") "," BIND("/u", "volume:e/up", "rw"), false), 0);
+    if (fixture_start(f, 'b') == 0) {
+        fixture_wait(f, &f->exited);
+        fixture_log(f, 'b', out, sizeof out);
+        assert_string_equal(out, "0\n");
+    }
+}
+
+static void a_flood_of_output_is_bounded_on_disk(void **state)
+{
+    struct fixture *f = *state;
+    char command[200], text[64] = "";
+    fixture_run(f, 'a', "dd if=/dev/zero bs=64k count=1600 2>/dev/null | tr '\\\\0' x; echo; echo last", NULL, 0);
+    snprintf(command, sizeof command, "du -sk %s/logs | cut -f1", f->data);
+    FILE *p = popen(command, "r");
+    assert_non_null(fgets(text, sizeof text, p));
+    pclose(p);
+    long kib = strtol(text, NULL, 10);
+    assert_in_range(kib, 1024, 5 * 10 * 1024 + 2048);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +361,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(users_are_found_by_name_in_the_image, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_engine_goes_on_with_running_containers, setup, teardown),
         cmocka_unit_test_setup_teardown(with_the_shim_its_containers_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_dead_pod_can_be_made_again_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(exec_joins_the_container_with_its_own_streams, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_terminal_has_the_size_it_is_given, setup, teardown),
+        cmocka_unit_test_setup_teardown(closing_a_session_ends_its_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(volumes_change_at_once_and_follow_no_link_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flood_of_output_is_bounded_on_disk, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
