@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -236,7 +237,9 @@ static void address_set(void *ctx, int rc, const char *message, struct imsg_in *
     for (size_t n = 0; n < i->lease.dns_count; n++)
         net.resolvers[net.resolver_count++] = i->lease.dns[n];
     str_copy(net.search, sizeof net.search, str_of(i->lease.search));
-    supervisor_set_net(&i->sup, &net);
+    /* A restarted lease tells again what is known: nobody needs to hear that. */
+    if (memcmp(&net, &i->sup.start.net, sizeof net) != 0)
+        supervisor_set_net(&i->sup, &net);
     console_changed(&i->console);
     meet(i, NEED_ADDRESS);
 }
@@ -365,6 +368,9 @@ static void feed(void *ctx)
 
 /* ---- the beginning ---- */
 
+/* The kernel would answer that nobody is there, while lwIP reads the same packets. */
+static const uint16_t lease_ports[] = {68, 5353};
+
 static void bind_sockets(struct init *i)
 {
     static const struct {
@@ -384,6 +390,12 @@ static void bind_sockets(struct init *i)
             log_err("%s", err.text);
         else
             supervisor_give_socket(&i->sup, sockets[n].which, fd);
+    }
+    for (size_t n = 0; n < sizeof lease_ports / sizeof lease_ports[0]; n++) {
+        struct net_addr at = {.family = 4, .port = lease_ports[n]};
+        struct err err = {0};
+        if (machine_hold(&at, &err) < 0)
+            log_warn("%s", err.text);
     }
 }
 

@@ -109,3 +109,11 @@ int machine_bind(const struct net_addr *at, bool stream, int *ret_fd, struct err
     *ret_fd = fd;
     return 0;
 }
+
+int machine_hold(const struct net_addr *at, struct err *err)
+{
+    int fd, least = 1, rc = machine_bind(at, false, &fd, err);
+    if (rc == 0) /* never read: full at once, and it stays so */
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
+    return rc;
+}

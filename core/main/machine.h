@@ -13,4 +13,8 @@ void machine_host_name(char ret_name[START_NAME]);
  * there yet. */
 int machine_bind(const struct net_addr *at, bool stream, int *ret_fd, struct err *err) MUST_CHECK;
 
+/* Takes a UDP port from the kernel for as long as this process lives: what comes there is dropped
+ * in silence. */
+int machine_hold(const struct net_addr *at, struct err *err) MUST_CHECK;
+
 #endif
