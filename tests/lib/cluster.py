@@ -42,15 +42,18 @@ class Cluster:
         return f"{HOST}:{self.registry_port}"
 
     def start_registry(self):
-        tool = os.path.join(TOP, "tests", "lib", "images", "registry")
+        tools = os.path.join(TOP, "tests", "lib", "images")
         self.registry_port = free_port()
+        self.registry_log = open(self.dir + "-registry.log", "w")
         self.registry_process = subprocess.Popen(
-            [tool, os.path.join(self.dir + "-registry"), str(self.registry_port)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for line in self.registry_process.stdout:
-            if line.strip() == "ready":
-                return
-        raise RuntimeError("the registry did not start")
+            [os.path.join(tools, "registry"), self.dir + "-registry", str(self.registry_port)],
+            stdin=subprocess.DEVNULL, stdout=self.registry_log, stderr=self.registry_log)
+        retry(lambda: socket.create_connection(("127.0.0.1", self.registry_port), 2).close(), 15)
+        r = subprocess.run([os.path.join(tools, "make"), os.path.join(BUILD, "test-images"), "push",
+                            f"127.0.0.1:{self.registry_port}"], capture_output=True, text=True, timeout=120,
+                           stdin=subprocess.DEVNULL)
+        if r.returncode:
+            raise RuntimeError(f"test images: {r.stdout}{r.stderr}")
 
     # ---- the node ----
     def tool(self, *words, timeout=400):
@@ -80,6 +83,7 @@ class Cluster:
             if self.registry_process:
                 self.registry_process.terminate()
                 self.registry_process.wait(20)
+                self.registry_log.close()
 
     def kill(self):
         self.tool("kill", "node1")
