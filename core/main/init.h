@@ -8,7 +8,7 @@
  *     +- setup config-esp ........ keelson.yaml (or defaults, loudly)
  *   configuration            -> lease -> setup address
  *   configuration and state  -> keys, journal
- *     and an address         -> control, front, node, dns
+ *     and an address         -> control, front, node (which waits for runtime), dns
  *   state, container modules -> runtime
  *
  * Then it supervises, feeds the watchdog, draws the console, and ends the machine in order.

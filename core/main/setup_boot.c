@@ -20,9 +20,10 @@ enum { SEED_BYTES = 256, FIND_DISK_MS = 10000 };
 
 /* What pods and services need whatever the machine: no device asks for these. */
 static const char *const container_modules[] = {
-    "overlay",      "bridge",     "br_netfilter", "veth",      "nf_tables", "nft_chain_nat", "nft_ct",
-    "nft_masq",     "nft_nat",    "nft_redir",    "nft_numgen", "nft_hash",  "nft_fib_inet",  "nft_limit",
-    "nft_reject_inet", "nft_reject_ipv4", "nft_reject_ipv6", "nf_conntrack", "nf_conntrack_netlink", "nf_nat",
+    "overlay",   "bridge",       "br_netfilter",    "veth",
+    "nf_tables", "nf_conntrack", "nft_chain_nat",   "nft_masq",        "nft_nat",
+    "nft_hash",  "nft_numgen",   "nft_reject_ipv4", "nft_reject_ipv6", "nft_fib_inet",
+    "nf_conntrack_netlink",
 };
 
 static int load_containers(struct modules *m)
