@@ -170,6 +170,12 @@ int cgroup_apply(int fd, const struct container_resources *r, struct err *err)
     return rc;
 }
 
+void cgroup_end_whole(int fd)
+{
+    int rc = write_file(fd, "memory.oom.group", "1");
+    (void)rc; /* without the controller there is nothing to end it for */
+}
+
 /* ---- the end ---- */
 
 static int open_path(int root_fd, const char *path, int *ret_fd)

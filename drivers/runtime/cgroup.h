@@ -15,6 +15,8 @@ bool cgroup_has_limits(int root_fd);
 int cgroup_make(int root_fd, const char *path, int *ret_fd, struct err *err) MUST_CHECK;
 /* Unknown controllers are skipped; a value that the kernel refuses is an error. */
 int cgroup_apply(int fd, const struct container_resources *r, struct err *err) MUST_CHECK;
+/* Out of memory ends all of the group's processes, not one of them. */
+void cgroup_end_whole(int fd);
 /* SIGKILL to all in it and below. */
 int cgroup_kill(int root_fd, const char *path) MUST_CHECK;
 /* Removes path and what is below it. -E_BUSY while processes are still leaving. */

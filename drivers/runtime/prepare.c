@@ -190,6 +190,7 @@ static int make_cgroup(struct container *c, const struct container_spec *s, int 
     container_cgroup_path(c, path);
     if ((rc = cgroup_make(c->pod->e->cgroup, path, ret_fd, err)) < 0)
         return rc;
+    cgroup_end_whole(*ret_fd);
     if ((rc = cgroup_apply(*ret_fd, &s->resources, err)) < 0)
         close(*ret_fd);
     return rc;
