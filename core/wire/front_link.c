@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "base/map.h"
 
-enum { WAITING_MAX = 64 * 1024 * 1024 };
+/* Bodies of requests that nobody has looked at yet, all clients together: who they are from is
+ * only known once they are complete. */
+enum { WAITING_MAX = 64 * 1024 * 1024, BODIES_MAX = 64 * 1024 * 1024 };
 
 struct front_stream {
     struct list link;
@@ -20,6 +22,7 @@ struct front_stream {
     size_t head_size;
     struct buf waiting; /* of the answer, beyond the window */
     size_t on_the_way;
+    size_t body_bytes; /* counted in the link's */
     bool told, ended;
 };
 
@@ -29,6 +32,7 @@ struct front_link {
     void *ctx;
     struct list streams;
     struct map by_id;
+    size_t body_bytes; /* of requests that are not complete yet */
     unsigned char *buffer;
 };
 
@@ -39,6 +43,7 @@ static struct str id_key(const uint32_t *id)
 
 static void stream_free(struct front_stream *s)
 {
+    s->owner->body_bytes -= s->body_bytes;
     map_remove(&s->owner->by_id, id_key(&s->id));
     list_remove(&s->link);
     buf_done(&s->request);
@@ -235,6 +240,25 @@ static void decode(struct front_stream *s, struct arena *a, struct front_request
     r->body = str_make(all.p + s->head_size, all.n - s->head_size);
 }
 
+static void on_body(struct front_stream *s, struct str bytes)
+{
+    static const struct http_header type = {{"content-type", 12}, {"application/json", 16}};
+    if (s->told)
+        return;
+    if (s->owner->body_bytes + bytes.n > BODIES_MAX) {
+        s->told = true;
+        front_stream_head(s, 503, &type, 1);
+        (void)!front_stream_body(s, STR("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
+                                        "\"status\":\"Failure\",\"message\":\"too many large requests at "
+                                        "once\",\"reason\":\"ServiceUnavailable\",\"code\":503}\n"));
+        front_stream_end(s);
+        return;
+    }
+    s->owner->body_bytes += bytes.n;
+    s->body_bytes += bytes.n;
+    buf_append_str(&s->request, bytes);
+}
+
 static void on_body_end(struct front_stream *s)
 {
     struct arena a CLEANUP_ARENA;
@@ -243,6 +267,8 @@ static void on_body_end(struct front_stream *s)
     if (s->told)
         return;
     s->told = true;
+    s->owner->body_bytes -= s->body_bytes;
+    s->body_bytes = 0;
     if (s->request.failed) {
         front_stream_abort(s);
         return;
@@ -294,8 +320,8 @@ static void on_message(void *ctx, struct imsg_in *in)
         return; /* answered meanwhile */
     switch (in->type) {
     case FRONT_BODY:
-        if (!s->told && imsg_get(in, FRONT_TAG_BYTES, &bytes))
-            buf_append_str(&s->request, bytes);
+        if (imsg_get(in, FRONT_TAG_BYTES, &bytes))
+            on_body(s, bytes);
         break;
     case FRONT_BODY_END: on_body_end(s); break;
     case FRONT_CANCEL: cancel(s); break;
