@@ -39,7 +39,7 @@ struct client_call {
     struct http_call *http; /* on its way */
     struct loop_timer start;
     bool reused, answered;
-    int failed;             /* of the start, told from the loop */
+    int failed; /* of the start, told from the loop */
 };
 
 /* ---- idle connections ---- */
@@ -177,10 +177,16 @@ static int begin_http(struct client_call *c, struct conn *conn)
         snprintf(bearer, sizeof bearer, "Bearer %s", s->bearer);
         headers[n++] = (struct http_header){STR("Authorization"), str_of(bearer)};
     }
-    struct http_call_options o = {.loop = s->o.loop, .method = c->method, .target = c->path,
-                                  .host = s->host, .headers = headers, .header_count = n,
-                                  .body = buf_str(&c->body), .timeout_ms = c->timeout_ms,
-                                  .handlers = &handlers, .ctx = c};
+    struct http_call_options o = {.loop = s->o.loop,
+                                  .method = c->method,
+                                  .target = c->path,
+                                  .host = s->host,
+                                  .headers = headers,
+                                  .header_count = n,
+                                  .body = buf_str(&c->body),
+                                  .timeout_ms = c->timeout_ms,
+                                  .handlers = &handlers,
+                                  .ctx = c};
     int rc = http_call_new(&o, conn, &c->http);
     mem_wipe(bearer, sizeof bearer);
     return rc;
@@ -212,8 +218,12 @@ static int open_conn(struct client_call *c)
 {
     static const struct conn_handlers handlers = {on_opened, NULL, NULL, on_closed};
     struct https *s = c->https;
-    struct conn_options o = {.loop = s->o.loop, .net = s->o.net, .tls = s->o.tls,
-                             .server_name = s->server_name, .handlers = &handlers, .ctx = c};
+    struct conn_options o = {.loop = s->o.loop,
+                             .net = s->o.net,
+                             .tls = s->o.tls,
+                             .server_name = s->server_name,
+                             .handlers = &handlers,
+                             .ctx = c};
     return conn_connect(&o, &s->o.server, &c->conn);
 }
 

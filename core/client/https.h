@@ -11,8 +11,8 @@ struct client_https_options {
     struct net net;
     struct tls_context *tls; /* client identity and trust; outlives the client */
     struct net_addr server;
-    const char *server_name;   /* verified against the certificate */
-    const char *bearer_token;  /* or NULL */
+    const char *server_name;  /* verified against the certificate */
+    const char *bearer_token; /* or NULL */
     const char *user_agent;
 };
 int client_https_new(const struct client_https_options *o, struct client *ret_client) MUST_CHECK;

@@ -33,7 +33,8 @@ int deflate_new(struct str dictionary, struct deflate **ret_deflate)
         return -E_NOMEM;
     d->z.zalloc = z_alloc;
     d->z.zfree = z_free;
-    if (deflateInit2(&d->z, Z_BEST_SPEED, Z_DEFLATED, WINDOW_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (deflateInit2(&d->z, Z_BEST_SPEED, Z_DEFLATED, WINDOW_BITS, MEMORY_LEVEL,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
         mem_free(d);
         return -E_NOMEM;
     }

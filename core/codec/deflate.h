@@ -10,12 +10,14 @@
 struct deflate; /* compressing */
 struct inflate; /* decompressing */
 
-int deflate_new(struct str dictionary, struct deflate **ret_deflate) MUST_CHECK; /* dictionary is kept */
+int deflate_new(struct str dictionary,
+                struct deflate **ret_deflate) MUST_CHECK; /* dictionary is kept */
 void deflate_free(struct deflate *d);
 /* Compresses one piece onto out. -E_NOMEM. */
 int deflate_piece(struct deflate *d, struct str piece, struct buf *out) MUST_CHECK;
 
-int inflate_new(struct str dictionary, struct inflate **ret_inflate) MUST_CHECK; /* dictionary is kept */
+int inflate_new(struct str dictionary,
+                struct inflate **ret_inflate) MUST_CHECK; /* dictionary is kept */
 void inflate_free(struct inflate *i);
 /* Decompresses all of piece onto out, whose cap bounds it: -E_TOO_LARGE past it; -E_SYNTAX when
  * malformed or when another dictionary is asked for. */

@@ -40,8 +40,8 @@ struct loop_task {
 int loop_new(struct poll poll, struct loop **ret_loop) MUST_CHECK;
 void loop_free(struct loop *l);
 
-int loop_run(struct loop *l) MUST_CHECK;                   /* until loop_stop; 0 or -E_* */
-int loop_turn(struct loop *l, int timeout_ms) MUST_CHECK;  /* one turn; for tests */
+int loop_run(struct loop *l) MUST_CHECK;                  /* until loop_stop; 0 or -E_* */
+int loop_turn(struct loop *l, int timeout_ms) MUST_CHECK; /* one turn; for tests */
 void loop_stop(struct loop *l);
 
 int64_t loop_now_ms(const struct loop *l); /* monotonic, fixed for the length of one turn */
@@ -63,7 +63,8 @@ static inline bool loop_timer_armed(const struct loop_timer *t)
 }
 
 void loop_task_init(struct loop_task *t, void (*fn)(void *ctx), void *ctx);
-void loop_defer(struct loop *l, struct loop_task *t); /* runs later in this turn; once if queued twice */
+void loop_defer(struct loop *l,
+                struct loop_task *t); /* runs later in this turn; once if queued twice */
 void loop_task_cancel(struct loop_task *t);
 
 #endif

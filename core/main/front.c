@@ -61,9 +61,12 @@ static void serving_ready(void *ctx, const struct keys_identity *id)
         http_server_set_tls(f->server, fresh);
         return;
     }
-    struct http_server_options o = {.loop = f->env->loop, .net = f->env->net, .tls = fresh,
+    struct http_server_options o = {.loop = f->env->loop,
+                                    .net = f->env->net,
+                                    .tls = fresh,
                                     .listen_fd = role_env_socket(f->env, ROLE_SOCKET_API),
-                                    .handlers = &front_handlers, .ctx = f};
+                                    .handlers = &front_handlers,
+                                    .ctx = f};
     int rc = o.listen_fd < 0 ? -E_NOT_FOUND : http_server_new(&o, &f->server);
     if (rc < 0) {
         role_env_status(f->env, "the API's socket: %s", err_text(rc));

@@ -13,11 +13,11 @@
 struct front {
     struct role_env *env;
     struct keys_client *keys;
-    struct role_link *control;       /* NULL while control is away */
-    struct http_server *server;      /* from the first certificate on */
+    struct role_link *control;  /* NULL while control is away */
+    struct http_server *server; /* from the first certificate on */
     struct tls_context *serving, *kubelet_client;
-    struct map streams;              /* id -> struct front_call, those that control answers */
-    struct list calls;               /* all */
+    struct map streams; /* id -> struct front_call, those that control answers */
+    struct list calls;  /* all */
     uint32_t next_id;
     unsigned char *buffer;
 };
@@ -33,13 +33,13 @@ struct front_call {
     bool held;     /* its body waits: it will be proxied */
     bool answered; /* a head has been sent to the client */
     bool upgrade;
-    size_t owed;   /* bytes of the answer that the client has not taken yet, for the window */
+    size_t owed; /* bytes of the answer that the client has not taken yet, for the window */
     /* what a proxied request is sent on with */
     char *method;
-    struct buf head;              /* name NUL value NUL ... */
+    struct buf head; /* name NUL value NUL ... */
 
-    struct buf early;             /* of a held body: what had been read before it was to wait */
-    struct conn *kubelet;         /* being opened */
+    struct buf early;     /* of a held body: what had been read before it was to wait */
+    struct conn *kubelet; /* being opened */
     struct http_call *fetch;
     char *host, *target;
 };

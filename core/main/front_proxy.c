@@ -107,22 +107,25 @@ static void b_drained_if_both(void *ctx)
         b_drained(ctx);
 }
 
-static const struct conn_handlers a_handlers = {NULL, a_data_or_nothing, a_drained_if_both, a_closed};
-static const struct conn_handlers b_handlers = {NULL, b_data_or_nothing, b_drained_if_both, b_closed};
+static const struct conn_handlers a_handlers = {NULL, a_data_or_nothing, a_drained_if_both,
+                                                a_closed};
+static const struct conn_handlers b_handlers = {NULL, b_data_or_nothing, b_drained_if_both,
+                                                b_closed};
 
 /* ---- the fetched answer ---- */
 
 static bool hop_header(struct str name)
 {
-    return str_is(name, "connection") || str_is(name, "transfer-encoding") || str_is(name, "content-length") ||
-           str_is(name, "keep-alive") || str_is(name, "date");
+    return str_is(name, "connection") || str_is(name, "transfer-encoding") ||
+           str_is(name, "content-length") || str_is(name, "keep-alive") || str_is(name, "date");
 }
 
 static size_t passed_headers(const struct http_head *head, struct http_header *out, bool upgrade)
 {
     size_t n = 0;
     for (size_t i = 0; i < head->header_count && n < FRONT_HEADERS; i++)
-        if (!hop_header(head->headers[i].name) || (upgrade && str_is(head->headers[i].name, "connection")))
+        if (!hop_header(head->headers[i].name) ||
+            (upgrade && str_is(head->headers[i].name, "connection")))
             out[n++] = head->headers[i];
     return n;
 }
@@ -152,7 +155,8 @@ static void fetch_head(void *ctx, const struct http_head *head)
         return;
     }
     if (head->status >= 300 && head->status < 400 && head->status != 304) {
-        front_refuse(c, 502, "InternalError", "the node answered with a redirect, which is not followed");
+        front_refuse(c, 502, "InternalError",
+                     "the node answered with a redirect, which is not followed");
         return;
     }
     c->answered = true;
@@ -177,7 +181,8 @@ static void fetch_end(void *ctx, int rc, const char *message)
     struct http_request *r = c->request;
     if (rc < 0 || !c->answered) {
         char text[600];
-        snprintf(text, sizeof text, "error dialing backend: %s", message[0] ? message : "no answer");
+        snprintf(text, sizeof text, "error dialing backend: %s",
+                 message[0] ? message : "no answer");
         front_refuse(c, 502, "InternalError", text);
         return;
     }
@@ -205,7 +210,8 @@ static size_t kept_headers(struct front_call *c, struct http_header *out)
 {
     struct str rest = buf_str(&c->head), name, value;
     size_t n = 0;
-    while (rest.p && rest.n && n < FRONT_HEADERS && str_split(&rest, 0, &name) && str_split(&rest, 0, &value))
+    while (rest.p && rest.n && n < FRONT_HEADERS && str_split(&rest, 0, &name) &&
+           str_split(&rest, 0, &value))
         out[n++] = (struct http_header){name, value};
     if (c->upgrade)
         out[n++] = (struct http_header){STR("connection"), STR("Upgrade")};
@@ -214,16 +220,23 @@ static size_t kept_headers(struct front_call *c, struct http_header *out)
 
 static void kubelet_opened(void *ctx)
 {
-    static const struct http_call_handlers handlers = {fetch_head, fetch_body, fetch_end, fetch_drained};
+    static const struct http_call_handlers handlers = {fetch_head, fetch_body, fetch_end,
+                                                       fetch_drained};
     struct front_call *c = ctx;
     struct conn *conn = c->kubelet;
     struct http_header headers[FRONT_HEADERS + 1];
     size_t n = kept_headers(c, headers);
     bool streamed = has_body(c) && !c->upgrade;
-    struct http_call_options o = {.loop = c->front->env->loop, .method = c->method, .target = c->target,
-                                  .host = c->host, .headers = headers, .header_count = n,
-                                  .streamed = streamed, .stream_length = -1,
-                                  .handlers = &handlers, .ctx = c};
+    struct http_call_options o = {.loop = c->front->env->loop,
+                                  .method = c->method,
+                                  .target = c->target,
+                                  .host = c->host,
+                                  .headers = headers,
+                                  .header_count = n,
+                                  .streamed = streamed,
+                                  .stream_length = -1,
+                                  .handlers = &handlers,
+                                  .ctx = c};
     c->kubelet = NULL;
     int rc = http_call_new(&o, conn, &c->fetch);
     if (rc < 0) {
@@ -243,7 +256,8 @@ static void kubelet_closed(void *ctx, int rc, const char *message)
 {
     struct front_call *c = ctx;
     char text[700];
-    snprintf(text, sizeof text, "error dialing backend: dial %s: %s", c->host, message[0] ? message : err_text(rc));
+    snprintf(text, sizeof text, "error dialing backend: dial %s: %s", c->host,
+             message[0] ? message : err_text(rc));
     front_refuse(c, 502, "InternalError", text);
 }
 
@@ -256,7 +270,8 @@ void front_proxy(struct front_call *c, const char *host, uint16_t port, const ch
     char text[NET_ADDR_TEXT];
 
     if (net_addr_parse(str_of(host), false, &at) < 0) {
-        front_refuse(c, 502, "InternalError", "the address to fetch the answer from is no IP address");
+        front_refuse(c, 502, "InternalError",
+                     "the address to fetch the answer from is no IP address");
         return;
     }
     at.port = port;
@@ -266,9 +281,12 @@ void front_proxy(struct front_call *c, const char *host, uint16_t port, const ch
     }
     c->host = mem_strdup(net_addr_format(&at, true, text));
     c->target = mem_strdup(target);
-    struct conn_options o = {.loop = f->env->loop, .net = f->env->net,
-                             .tls = server_name ? f->kubelet_client : NULL, .server_name = server_name,
-                             .handlers = &handlers, .ctx = c};
+    struct conn_options o = {.loop = f->env->loop,
+                             .net = f->env->net,
+                             .tls = server_name ? f->kubelet_client : NULL,
+                             .server_name = server_name,
+                             .handlers = &handlers,
+                             .ctx = c};
     int rc = c->host && c->target ? conn_connect(&o, &at, &c->kubelet) : -E_NOMEM;
     if (rc < 0)
         front_refuse(c, 502, "InternalError", err_text(rc));
@@ -277,7 +295,7 @@ void front_proxy(struct front_call *c, const char *host, uint16_t port, const ch
 void front_proxy_body(struct front_call *c, struct str bytes)
 {
     if (c->upgrade)
-        return; /* a request for an upgrade has no body worth passing on */
+        return;      /* a request for an upgrade has no body worth passing on */
     if (!c->fetch) { /* was read together with the head */
         buf_append_str(&c->early, bytes);
         if (c->early.failed)

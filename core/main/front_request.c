@@ -35,7 +35,8 @@ void front_call_free(struct front_call *c)
 
 static void status_body(struct buf *b, int status, const char *reason, const char *message)
 {
-    buf_puts(b, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":");
+    buf_puts(b, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+                "\"message\":");
     json_write_string(b, str_of(message));
     buf_printf(b, ",\"reason\":\"%s\",\"code\":%d}\n", reason, status);
 }
@@ -69,8 +70,9 @@ static void send_simple(struct front_call *c, uint16_t type)
 /* Headers that are between the client and us, or that nobody behind us reads. */
 static bool own_header(struct str name)
 {
-    static const char *const own[] = {"host", "connection", "content-length", "transfer-encoding", "keep-alive",
-                                      "te", "trailer", "expect", "cookie", "proxy-authorization"};
+    static const char *const own[] = {
+        "host",    "connection", "content-length", "transfer-encoding",  "keep-alive", "te",
+        "trailer", "expect",     "cookie",         "proxy-authorization"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (str_is(name, own[i]))
             return true;
@@ -122,8 +124,9 @@ static bool may_be_proxied(struct str target)
 {
     ptrdiff_t q = str_find_byte(target, '?');
     struct str path = q < 0 ? target : str_make(target.p, (size_t)q);
-    return str_find(path, STR("/proxy/")) >= 0 || ends_with_word(path, "proxy") || ends_with_word(path, "exec") ||
-           ends_with_word(path, "attach") || ends_with_word(path, "portforward");
+    return str_find(path, STR("/proxy/")) >= 0 || ends_with_word(path, "proxy") ||
+           ends_with_word(path, "exec") || ends_with_word(path, "attach") ||
+           ends_with_word(path, "portforward");
 }
 
 /* What a kubelet may see of the request: never the client's credentials. */
@@ -132,7 +135,8 @@ static void keep_head(struct front_call *c, const struct http_head *head)
     buf_init(&c->head, LIMIT_HEADER_BYTES * 2);
     for (size_t i = 0; i < head->header_count; i++) {
         struct str name = head->headers[i].name;
-        if (own_header(name) || str_is(name, "authorization") || str_starts(name, STR("impersonate-")))
+        if (own_header(name) || str_is(name, "authorization") ||
+            str_starts(name, STR("impersonate-")))
             continue;
         buf_append_str(&c->head, name);
         buf_putc(&c->head, 0);
@@ -169,7 +173,8 @@ static void on_begin(void *server_ctx, struct http_request *r, const struct http
     if (c->held)
         keep_head(c, head);
     c->method = mem_strdup(head->method);
-    int rc = c->method && !c->head.failed ? map_set(&f->streams, id_key(&c->id), c, NULL) : -E_NOMEM;
+    int rc =
+        c->method && !c->head.failed ? map_set(&f->streams, id_key(&c->id), c, NULL) : -E_NOMEM;
     if (rc == 0)
         rc = send_request(c, head);
     if (rc < 0) {
@@ -255,7 +260,8 @@ static void on_drained(void *request_ctx, struct http_request *r)
         pay(c);
 }
 
-const struct http_server_handlers front_handlers = {on_begin, on_body, on_complete, on_aborted, on_drained};
+const struct http_server_handlers front_handlers = {on_begin, on_body, on_complete, on_aborted,
+                                                    on_drained};
 
 static void on_head(struct front_call *c, struct imsg_in *m)
 {
@@ -323,9 +329,15 @@ void front_control_message(struct front *f, struct imsg_in *m)
     if (!c || !c->request)
         return;
     switch (m->type) {
-    case FRONT_HEAD: on_head(c, m); break;
-    case FRONT_DATA: on_data(c, m); break;
-    case FRONT_PROXY: on_proxy(c, m); break;
+    case FRONT_HEAD:
+        on_head(c, m);
+        break;
+    case FRONT_DATA:
+        on_data(c, m);
+        break;
+    case FRONT_PROXY:
+        on_proxy(c, m);
+        break;
     case FRONT_END:
         r = c->request;
         c->request = NULL;
@@ -338,7 +350,9 @@ void front_control_message(struct front *f, struct imsg_in *m)
         front_call_free(c);
         http_reply_abort(r);
         break;
-    default: log_warn("control sent a message of unknown type %u", m->type); break;
+    default:
+        log_warn("control sent a message of unknown type %u", m->type);
+        break;
     }
 }
 
@@ -347,6 +361,6 @@ void front_control_gone(struct front *f)
 {
     struct front_call *c, *next;
     LIST_EACH_SAFE(c, next, &f->calls, link)
-        if (!c->fetch && !c->kubelet)
-            front_refuse(c, 503, "ServiceUnavailable", "the control plane has restarted");
+    if (!c->fetch && !c->kubelet)
+        front_refuse(c, 503, "ServiceUnavailable", "the control plane has restarted");
 }

@@ -1,7 +1,8 @@
 /*
  * Connections. See conn.h.
  *
- *   CONNECTING --writable--> HANDSHAKE --done--> OPEN --conn_finish--> FINISHING --peer closed--> end
+ *   CONNECTING --writable--> HANDSHAKE --done--> OPEN --conn_finish--> FINISHING --peer closed-->
+ * end
  *        \___________________ any failure, deadline: closed(rc) ___________________/
  *
  * A connection freed from inside one of its callbacks is only marked, and goes when the outermost
@@ -26,7 +27,7 @@ struct conn {
     struct loop_timer timer;
     struct loop_task again; /* bytes that were unread, or TLS that holds more plain text */
     struct tls *tls;
-    struct buf out;    /* plain connection: unsent bytes; TLS: plain text not yet encrypted */
+    struct buf out; /* plain connection: unsent bytes; TLS: plain text not yet encrypted */
     struct buf unread;
     enum state state;
     bool paused, high, freed, shut, peer_ended;
@@ -303,7 +304,8 @@ static void read_some(struct conn *c)
 {
     char bytes[READ_STEP];
     for (int i = 0; i < READS_A_TURN && c->state != CLOSED && !c->paused && !c->peer_ended &&
-                    !buf_len(&c->unread); i++) {
+                    !buf_len(&c->unread);
+         i++) {
         ssize_t n = c->net.ops->read(c->net.ctx, c->fd.fd, bytes, sizeof bytes);
         if (n == -E_AGAIN)
             return;
@@ -367,8 +369,9 @@ static void on_timer(void *ctx)
     else if (c->peer_ended)
         end(c, -E_CLOSED, NULL);
     else
-        end(c, -E_TIMEOUT, c->state == OPEN ? "the peer was silent for too long"
-                                            : "no connection within the time limit");
+        end(c, -E_TIMEOUT,
+            c->state == OPEN ? "the peer was silent for too long"
+                             : "no connection within the time limit");
     leave(c);
 }
 

@@ -14,9 +14,9 @@
 
 struct conn;
 
-struct conn_handlers { /* all but `closed` may be NULL */
-    void (*opened)(void *ctx);                  /* connected, and the TLS handshake is done */
-    void (*data)(void *ctx, struct str bytes);  /* plain text, all of it taken */
+struct conn_handlers {                         /* all but `closed` may be NULL */
+    void (*opened)(void *ctx);                 /* connected, and the TLS handshake is done */
+    void (*data)(void *ctx, struct str bytes); /* plain text, all of it taken */
     /* Output fell below CONN_LOW after having been above it. (A writer that waits for this may stop
      * at any mark above, CONN_HIGH being the usual one, and never waits in vain.) */
     void (*drained)(void *ctx);
@@ -29,14 +29,15 @@ enum { CONN_LOW = 32 * 1024, CONN_HIGH = 256 * 1024, CONN_OUTPUT_MAX = 16 * 1024
 struct conn_options {
     struct loop *loop;
     struct net net;
-    struct tls_context *tls; /* NULL: plain; outlives the connection */
-    const char *server_name; /* TLS client: verified name */
-    int handshake_ms;        /* connect and handshake together; 0: 10 s */
+    struct tls_context *tls;              /* NULL: plain; outlives the connection */
+    const char *server_name;              /* TLS client: verified name */
+    int handshake_ms;                     /* connect and handshake together; 0: 10 s */
     const struct conn_handlers *handlers; /* kept */
     void *ctx;
 };
 
-int conn_connect(const struct conn_options *o, const struct net_addr *to, struct conn **ret_conn) MUST_CHECK;
+int conn_connect(const struct conn_options *o, const struct net_addr *to,
+                 struct conn **ret_conn) MUST_CHECK;
 /* Takes fd over on success. */
 int conn_adopt(const struct conn_options *o, int fd, struct conn **ret_conn) MUST_CHECK;
 void conn_free(struct conn *c); /* closes at once; accepts NULL */
@@ -44,7 +45,7 @@ void conn_free(struct conn *c); /* closes at once; accepts NULL */
 void conn_set_handlers(struct conn *c, const struct conn_handlers *handlers, void *ctx);
 /* Queues bytes. -E_TOO_LARGE past CONN_OUTPUT_MAX (the caller ignored back-pressure), -E_CLOSED. */
 int conn_write(struct conn *c, struct str bytes) MUST_CHECK;
-size_t conn_unsent(const struct conn *c); /* 0 once it has ended */
+size_t conn_unsent(const struct conn *c);     /* 0 once it has ended */
 void conn_pause(struct conn *c, bool paused); /* stops reading: the peer feels it */
 /* Bytes that were read too far: delivered again first, in a later turn of the loop. */
 int conn_unread(struct conn *c, struct str bytes) MUST_CHECK;

@@ -77,7 +77,8 @@ void front_stream_set_ctx(struct front_stream *s, void *stream_ctx)
     s->ctx = stream_ctx;
 }
 
-void front_stream_head(struct front_stream *s, int status, const struct http_header *headers, size_t count)
+void front_stream_head(struct front_stream *s, int status, const struct http_header *headers,
+                       size_t count)
 {
     struct imsg_out m;
     begin(s, &m, FRONT_HEAD);
@@ -181,7 +182,8 @@ static void on_request(struct front_link *k, struct imsg_in *in)
     buf_init(&s->waiting, WAITING_MAX);
     buf_append_str(&s->request, in->fields);
     s->head_size = in->fields.n;
-    if (s->request.failed || map_has(&k->by_id, id_key(&s->id)) || map_set(&k->by_id, id_key(&s->id), s, NULL) < 0) {
+    if (s->request.failed || map_has(&k->by_id, id_key(&s->id)) ||
+        map_set(&k->by_id, id_key(&s->id), s, NULL) < 0) {
         refuse(k, in->id);
         list_remove(&s->link);
         buf_done(&s->request);
@@ -219,21 +221,34 @@ static void decode(struct front_stream *s, struct arena *a, struct front_request
     *r = (struct front_request){.method = "GET", .address = ""};
     while (imsg_next(&in, &at, &tag, &bytes)) {
         switch (tag) {
-        case FRONT_TAG_METHOD: r->method = text(a, bytes); break;
-        case FRONT_TAG_TARGET: r->target = bytes; break;
+        case FRONT_TAG_METHOD:
+            r->method = text(a, bytes);
+            break;
+        case FRONT_TAG_TARGET:
+            r->target = bytes;
+            break;
         case FRONT_TAG_HEADER_NAME:
             if (r->header_count < FRONT_HEADERS)
                 r->headers[r->header_count++] = (struct http_header){bytes, {"", 0}};
             break;
-        case FRONT_TAG_HEADER_VALUE: set_value(a, r, bytes); break;
-        case FRONT_TAG_USER: r->user = text(a, bytes); break;
+        case FRONT_TAG_HEADER_VALUE:
+            set_value(a, r, bytes);
+            break;
+        case FRONT_TAG_USER:
+            r->user = text(a, bytes);
+            break;
         case FRONT_TAG_GROUP:
             if (groups < FRONT_GROUPS)
                 r->groups[groups++] = text(a, bytes);
             break;
-        case FRONT_TAG_PROBLEM: r->problem = text(a, bytes); break;
-        case FRONT_TAG_ADDRESS: r->address = text(a, bytes); break;
-        default: break;
+        case FRONT_TAG_PROBLEM:
+            r->problem = text(a, bytes);
+            break;
+        case FRONT_TAG_ADDRESS:
+            r->address = text(a, bytes);
+            break;
+        default:
+            break;
         }
     }
     struct str all = buf_str(&s->request);
@@ -248,9 +263,10 @@ static void on_body(struct front_stream *s, struct str bytes)
     if (s->owner->body_bytes + bytes.n > BODIES_MAX) {
         s->told = true;
         front_stream_head(s, 503, &type, 1);
-        (void)!front_stream_body(s, STR("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
-                                        "\"status\":\"Failure\",\"message\":\"too many large requests at "
-                                        "once\",\"reason\":\"ServiceUnavailable\",\"code\":503}\n"));
+        (void)!front_stream_body(
+            s, STR("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
+                   "\"status\":\"Failure\",\"message\":\"too many large requests at "
+                   "once\",\"reason\":\"ServiceUnavailable\",\"code\":503}\n"));
         front_stream_end(s);
         return;
     }
@@ -323,13 +339,18 @@ static void on_message(void *ctx, struct imsg_in *in)
         if (imsg_get(in, FRONT_TAG_BYTES, &bytes))
             on_body(s, bytes);
         break;
-    case FRONT_BODY_END: on_body_end(s); break;
-    case FRONT_CANCEL: cancel(s); break;
+    case FRONT_BODY_END:
+        on_body_end(s);
+        break;
+    case FRONT_CANCEL:
+        cancel(s);
+        break;
     case FRONT_WINDOW:
         if (imsg_get_u64(in, FRONT_TAG_VALUE, &value))
             on_window(s, value);
         break;
-    default: break;
+    default:
+        break;
     }
 }
 

@@ -40,7 +40,8 @@ int front_link_new(struct loop *l, int fd, const struct front_link_handlers *han
 void front_link_free(struct front_link *k); /* cancels what is under way; accepts NULL */
 
 void front_stream_set_ctx(struct front_stream *s, void *stream_ctx);
-void front_stream_head(struct front_stream *s, int status, const struct http_header *headers, size_t count);
+void front_stream_head(struct front_stream *s, int status, const struct http_header *headers,
+                       size_t count);
 /* Bytes now waiting or on their way to this client; -1: out of memory, the stream was aborted. */
 int64_t front_stream_body(struct front_stream *s, struct str bytes);
 void front_stream_end(struct front_stream *s);   /* s is gone after */

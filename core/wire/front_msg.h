@@ -29,7 +29,7 @@ enum front_msg_tag {
     FRONT_TAG_TARGET,
     FRONT_TAG_HEADER_NAME, /* lower case; its value follows */
     FRONT_TAG_HEADER_VALUE,
-    FRONT_TAG_USER,    /* of an acceptable client certificate */
+    FRONT_TAG_USER, /* of an acceptable client certificate */
     FRONT_TAG_GROUP,
     FRONT_TAG_PROBLEM, /* a certificate was presented and is not acceptable: why */
     FRONT_TAG_ADDRESS,
@@ -39,6 +39,11 @@ enum front_msg_tag {
     FRONT_TAG_SERVER_NAME,
 };
 
-enum { FRONT_WINDOW_BYTES = 256 * 1024, FRONT_CHUNK_BYTES = 48 * 1024, FRONT_HEADERS = 64, FRONT_GROUPS = 8 };
+enum {
+    FRONT_WINDOW_BYTES = 256 * 1024,
+    FRONT_CHUNK_BYTES = 48 * 1024,
+    FRONT_HEADERS = 64,
+    FRONT_GROUPS = 8
+};
 
 #endif

@@ -103,7 +103,8 @@ static int on_url(llhttp_t *p, const char *at, size_t n)
 static int on_trailer(struct http1 *h, size_t n)
 {
     h->head_bytes += n;
-    return h->head_bytes > LIMIT_HEADER_BYTES ? refuse(h, E_TOO_LARGE, "the trailers are too large") : 0;
+    return h->head_bytes > LIMIT_HEADER_BYTES ? refuse(h, E_TOO_LARGE, "the trailers are too large")
+                                              : 0;
 }
 
 static int on_field(llhttp_t *p, const char *at, size_t n)
@@ -164,7 +165,8 @@ static size_t count_header(const struct http_head *head, const char *name)
 
 static bool speaks(const struct http_head *head)
 {
-    return http_header_has(head, "upgrade", "websocket") || http_header_has(head, "upgrade", "spdy/3.1");
+    return http_header_has(head, "upgrade", "websocket") ||
+           http_header_has(head, "upgrade", "spdy/3.1");
 }
 
 static void describe_request(struct http1 *h, struct http_head *head)
@@ -202,9 +204,9 @@ static void describe(struct http1 *h, struct http_head *head)
     head->minor = p->http_minor;
     for (size_t i = 0; i < h->span_count; i++) {
         const struct span *s = &h->spans[i];
-        head->headers[i] = (struct http_header){
-            str_make(h->text.data + s->name_at, s->name_n),
-            str_trim(str_make(h->text.data + s->value_at, s->value_n))};
+        head->headers[i] =
+            (struct http_header){str_make(h->text.data + s->name_at, s->name_n),
+                                 str_trim(str_make(h->text.data + s->value_at, s->value_n))};
     }
     head->header_count = h->span_count;
     head->keep_alive = llhttp_should_keep_alive(p);
@@ -287,7 +289,8 @@ static const llhttp_settings_t settings = {
 
 /* ---- life ---- */
 
-int http1_new(bool requests, const struct http1_handlers *handlers, void *ctx, struct http1 **ret_http1)
+int http1_new(bool requests, const struct http1_handlers *handlers, void *ctx,
+              struct http1 **ret_http1)
 {
     struct http1 *h = mem_zalloc(sizeof *h);
     if (!h)
@@ -325,7 +328,8 @@ static int failed(struct http1 *h, llhttp_errno_t e, struct err *err)
     if (h->problem)
         return err_set(err, -h->problem, "%s", h->why);
     const char *why = llhttp_get_error_reason(&h->parser);
-    return err_set(err, E_SYNTAX, "malformed HTTP message: %s", why && *why ? why : llhttp_errno_name(e));
+    return err_set(err, E_SYNTAX, "malformed HTTP message: %s",
+                   why && *why ? why : llhttp_errno_name(e));
 }
 
 static int over(struct http1 *h)
@@ -335,7 +339,8 @@ static int over(struct http1 *h)
     return -E_CLOSED;
 }
 
-int http1_feed(struct http1 *h, struct str bytes, size_t *ret_taken, bool *ret_upgraded, struct err *err)
+int http1_feed(struct http1 *h, struct str bytes, size_t *ret_taken, bool *ret_upgraded,
+               struct err *err)
 {
     *ret_taken = 0;
     *ret_upgraded = false;
@@ -381,14 +386,32 @@ const char *http_status_text(int status)
         int status;
         const char *text;
     } known[] = {
-        {101, "Switching Protocols"}, {200, "OK"}, {201, "Created"}, {202, "Accepted"},
-        {204, "No Content"}, {304, "Not Modified"}, {400, "Bad Request"}, {401, "Unauthorized"},
-        {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"}, {406, "Not Acceptable"},
-        {408, "Request Timeout"}, {409, "Conflict"}, {410, "Gone"}, {413, "Content Too Large"},
-        {415, "Unsupported Media Type"}, {422, "Unprocessable Content"}, {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-        {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
-        {504, "Gateway Timeout"}, {507, "Insufficient Storage"},
+        {101, "Switching Protocols"},
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
+        {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {507, "Insufficient Storage"},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].status == status)

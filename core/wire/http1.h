@@ -15,10 +15,10 @@ struct http_header {
 
 struct http_head { /* views, valid while the message's head is being handled */
     bool is_request;
-    int minor;           /* HTTP/1.minor: 0 or 1 */
-    const char *method;  /* request: "GET" */
-    struct str target;   /* request: as sent */
-    int status;          /* answer */
+    int minor;          /* HTTP/1.minor: 0 or 1 */
+    const char *method; /* request: "GET" */
+    struct str target;  /* request: as sent */
+    int status;         /* answer */
     struct http_header headers[LIMIT_HEADER_COUNT];
     size_t header_count;
     bool keep_alive, expect_continue;
@@ -39,15 +39,18 @@ struct http1_handlers {
     void (*end)(void *ctx); /* the message is complete */
 };
 /* kind: request, or answer (head_request: to a HEAD, which has no body). */
-int http1_new(bool requests, const struct http1_handlers *handlers, void *ctx, struct http1 **ret_http1) MUST_CHECK;
+int http1_new(bool requests, const struct http1_handlers *handlers, void *ctx,
+              struct http1 **ret_http1) MUST_CHECK;
 void http1_free(struct http1 *h); /* also from inside a handler: then the feed returns -E_CLOSED */
 void http1_expect_no_body(struct http1 *h); /* the next answer is to a HEAD request */
 /*
- * Takes bytes; *ret_taken of them (set in every case). Stops after a complete message (call again for the next one)
- * and at an upgrade (then *ret_upgraded, the rest belongs to the new protocol).
- * -E_SYNTAX, -E_TOO_LARGE (headers) with a message; -E_UNSUPPORTED: CONNECT or another HTTP version.
+ * Takes bytes; *ret_taken of them (set in every case). Stops after a complete message (call again
+ * for the next one) and at an upgrade (then *ret_upgraded, the rest belongs to the new protocol).
+ * -E_SYNTAX, -E_TOO_LARGE (headers) with a message; -E_UNSUPPORTED: CONNECT or another HTTP
+ * version.
  */
-int http1_feed(struct http1 *h, struct str bytes, size_t *ret_taken, bool *ret_upgraded, struct err *err) MUST_CHECK;
+int http1_feed(struct http1 *h, struct str bytes, size_t *ret_taken, bool *ret_upgraded,
+               struct err *err) MUST_CHECK;
 /* The peer closed. 0: between messages, or an answer that ends so; else -E_CLOSED. */
 int http1_finish(struct http1 *h) MUST_CHECK;
 

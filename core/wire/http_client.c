@@ -191,8 +191,9 @@ static bool is_clean(const struct http_call_options *o)
         return false;
     for (size_t i = 0; i < o->header_count; i++) {
         struct str v = o->headers[i].value, n = o->headers[i].name;
-        if (str_find_byte(v, '\r') >= 0 || str_find_byte(v, '\n') >= 0 || str_find_byte(v, '\0') >= 0 ||
-            str_find_byte(n, '\r') >= 0 || str_find_byte(n, '\n') >= 0 || str_find_byte(n, ':') >= 0)
+        if (str_find_byte(v, '\r') >= 0 || str_find_byte(v, '\n') >= 0 ||
+            str_find_byte(v, '\0') >= 0 || str_find_byte(n, '\r') >= 0 ||
+            str_find_byte(n, '\n') >= 0 || str_find_byte(n, ':') >= 0)
             return false;
     }
     return true;

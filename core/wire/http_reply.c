@@ -45,8 +45,8 @@ static void put_date(struct buf *b, struct loop *loop)
     struct tm t;
     if (!gmtime_r(&now, &t)) /* the C locale's names whatever strftime thinks */
         return;
-    buf_printf(b, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n", days + 3 * t.tm_wday, t.tm_mday,
-               months + 3 * t.tm_mon, t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    buf_printf(b, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n", days + 3 * t.tm_wday,
+               t.tm_mday, months + 3 * t.tm_mon, t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
 /* A failed write ends the connection from the loop; `aborted` tells the application then. */
@@ -93,7 +93,8 @@ void http_reply(struct http_request *r, int status, const struct http_header *he
     buf_puts(&b, "\r\n");
     if (b.failed) {
         r->close = true;
-        send(r, STR("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+        send(r, STR("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: "
+                    "close\r\n\r\n"));
         r->bodiless = true;
         return;
     }
@@ -107,7 +108,8 @@ void http_reply_write(struct http_request *r, struct str bytes)
         return;
     if (!r->chunked) {
         if (r->left >= 0 && (int64_t)bytes.n > r->left)
-            bytes.n = (size_t)r->left; /* more than was promised would be taken for the next answer */
+            bytes.n =
+                (size_t)r->left; /* more than was promised would be taken for the next answer */
         r->left -= r->left >= 0 ? (int64_t)bytes.n : 0;
         send(r, bytes);
         return;
@@ -152,7 +154,8 @@ void http_reply_abort(struct http_request *r)
         http_request_over(r, true);
 }
 
-struct conn *http_request_take(struct http_request *r, const struct conn_handlers *handlers, void *ctx)
+struct conn *http_request_take(struct http_request *r, const struct conn_handlers *handlers,
+                               void *ctx)
 {
     struct conn *c = r->conn;
     conn_deadline(c, 0);
@@ -163,7 +166,8 @@ struct conn *http_request_take(struct http_request *r, const struct conn_handler
 }
 
 struct conn *http_request_upgrade(struct http_request *r, const struct http_header *headers,
-                                  size_t header_count, const struct conn_handlers *handlers, void *ctx)
+                                  size_t header_count, const struct conn_handlers *handlers,
+                                  void *ctx)
 {
     struct buf b CLEANUP_BUF;
     buf_init(&b, HEAD_MAX);

@@ -13,9 +13,9 @@
 #include "wire/http_server_int.h"
 
 enum {
-    HEAD_MS = 10 * 1000,     /* for a whole head */
-    IDLE_MS = 180 * 1000,    /* between requests; Go's clients drop theirs after 90 s */
-    BODY_MS = 10 * 1000,     /* for each BODY_STEP */
+    HEAD_MS = 10 * 1000,  /* for a whole head */
+    IDLE_MS = 180 * 1000, /* between requests; Go's clients drop theirs after 90 s */
+    BODY_MS = 10 * 1000,  /* for each BODY_STEP */
     BODY_STEP = 4096,
     ACCEPTS_A_TURN = 16,
     RETRY_MS = 100,
@@ -118,7 +118,8 @@ static void refuse(struct http_request *r, int rc, const char *why)
     int status = rc == -E_TOO_LARGE ? 431 : rc == -E_UNSUPPORTED ? 501 : rc == -E_NOMEM ? 503 : 400;
     size_t n = strlen(why);
     snprintf(text, sizeof text,
-             "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+             "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: "
+             "close\r\n\r\n%s",
              status, http_status_text(status), n, why);
     if (r->active) { /* in the middle of a body: the answer belongs to the application */
         drop(r);
@@ -258,8 +259,12 @@ static int adopt(struct http_server *s, int fd, const struct net_addr *peer)
     r->server = s;
     r->peer = *peer;
     int rc = http1_new(true, &parser_handlers, r, &r->parser);
-    struct conn_options o = {.loop = s->loop, .net = s->net, .tls = s->tls, .handshake_ms = HEAD_MS,
-                             .handlers = &handlers, .ctx = r};
+    struct conn_options o = {.loop = s->loop,
+                             .net = s->net,
+                             .tls = s->tls,
+                             .handshake_ms = HEAD_MS,
+                             .handlers = &handlers,
+                             .ctx = r};
     if (rc == 0)
         rc = conn_adopt(&o, fd, &r->conn);
     if (rc < 0) {

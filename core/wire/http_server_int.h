@@ -8,7 +8,7 @@
 struct http_request { /* a connection, and the one request that it carries now */
     struct list link;
     struct http_server *server;
-    struct conn *conn;   /* NULL once handed over */
+    struct conn *conn;  /* NULL once handed over */
     struct conn *taken; /* handed over while reading: the rest of what was read is its */
     struct http1 *parser;
     struct net_addr peer;
@@ -21,8 +21,8 @@ struct http_request { /* a connection, and the one request that it carries now *
     bool upgrading;    /* asked for another protocol: what follows is not HTTP */
     bool paused;       /* by the application */
     bool replied, chunked, bodiless, head_only, http10;
-    bool close;        /* after this answer */
-    bool reading;      /* inside on_data: it cleans up */
+    bool close;   /* after this answer */
+    bool reading; /* inside on_data: it cleans up */
 };
 
 /* Its answer is complete (or given up): next request, or the end of the connection. */

@@ -91,7 +91,8 @@ int imsg_parse(struct imsg_in *m, const void *p, size_t n)
     return 0;
 }
 
-bool imsg_next(const struct imsg_in *m, struct imsg_cursor *at, uint8_t *ret_tag, struct str *ret_bytes)
+bool imsg_next(const struct imsg_in *m, struct imsg_cursor *at, uint8_t *ret_tag,
+               struct str *ret_bytes)
 {
     if (at->at >= m->fields.n)
         return false;
@@ -193,7 +194,9 @@ int imsg_recv(int sock, void *buffer, size_t size, struct imsg_in *ret_m)
 {
     union control control;
     struct iovec iov = {buffer, size};
-    struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
+    struct msghdr h = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control.space,
                        .msg_controllen = sizeof control.space};
     struct imsg_in m = {0};
     ssize_t n;
@@ -206,7 +209,8 @@ int imsg_recv(int sock, void *buffer, size_t size, struct imsg_in *ret_m)
     if (n == 0)
         return -E_CLOSED;
     take_fds(&h, &m);
-    int rc = h.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -E_TOO_LARGE : imsg_parse(&m, buffer, (size_t)n);
+    int rc =
+        h.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -E_TOO_LARGE : imsg_parse(&m, buffer, (size_t)n);
     if (rc < 0) {
         imsg_close_fds(&m);
         return rc;

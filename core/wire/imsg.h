@@ -41,7 +41,8 @@ int imsg_parse(struct imsg_in *m, const void *p, size_t n) MUST_CHECK;
 struct imsg_cursor {
     size_t at;
 };
-bool imsg_next(const struct imsg_in *m, struct imsg_cursor *at, uint8_t *ret_tag, struct str *ret_bytes);
+bool imsg_next(const struct imsg_in *m, struct imsg_cursor *at, uint8_t *ret_tag,
+               struct str *ret_bytes);
 /* First field with tag. */
 bool imsg_get(const struct imsg_in *m, uint8_t tag, struct str *ret_bytes);
 bool imsg_get_u64(const struct imsg_in *m, uint8_t tag, uint64_t *ret_value);

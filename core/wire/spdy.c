@@ -9,8 +9,17 @@ enum {
     HEAD = 8,
     FLAG_FIN = 1,
     FIRST_WINDOW = 64 * 1024,
-    SYN_STREAM = 1, SYN_REPLY = 2, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7, HEADERS = 8, WINDOW_UPDATE = 9,
-    PROTOCOL_ERROR = 1, REFUSED_STREAM = 3, INITIAL_WINDOW_SIZE = 7,
+    SYN_STREAM = 1,
+    SYN_REPLY = 2,
+    RST_STREAM = 3,
+    SETTINGS = 4,
+    PING = 6,
+    GOAWAY = 7,
+    HEADERS = 8,
+    WINDOW_UPDATE = 9,
+    PROTOCOL_ERROR = 1,
+    REFUSED_STREAM = 3,
+    INITIAL_WINDOW_SIZE = 7,
 };
 
 struct stream {
@@ -55,8 +64,8 @@ static struct stream *find(const struct spdy *s, uint32_t id)
 {
     struct stream *st;
     LIST_EACH(st, &s->streams, link)
-        if (st->id == id)
-            return st;
+    if (st->id == id)
+        return st;
     return NULL;
 }
 
@@ -73,7 +82,8 @@ static void drop_if_done(struct spdy *s, struct stream *st)
         drop(s, st);
 }
 
-int spdy_new(struct buf *out, const struct spdy_handlers *handlers, void *ctx, struct spdy **ret_spdy)
+int spdy_new(struct buf *out, const struct spdy_handlers *handlers, void *ctx,
+             struct spdy **ret_spdy)
 {
     struct spdy *s = mem_zalloc(sizeof *s);
     if (!s)
@@ -192,7 +202,8 @@ static int on_syn_stream(struct spdy *s, unsigned flags, struct str body)
     uint32_t id = u32(body.p) & 0x7fffffff;
     if (id % 2 == 0 || id <= s->last_stream)
         return -E_SYNTAX;
-    int rc = spdy_headers_decode(&s->headers, str_make(body.p + 10, body.n - 10), &text, headers, &count);
+    int rc = spdy_headers_decode(&s->headers, str_make(body.p + 10, body.n - 10), &text, headers,
+                                 &count);
     if (rc < 0)
         return rc;
     s->last_stream = id;
@@ -220,7 +231,8 @@ static int on_headers(struct spdy *s, struct str body)
     buf_init(&text, 64 * 1024);
     if (body.n < 4)
         return -E_SYNTAX;
-    return spdy_headers_decode(&s->headers, str_make(body.p + 4, body.n - 4), &text, headers, &count);
+    return spdy_headers_decode(&s->headers, str_make(body.p + 4, body.n - 4), &text, headers,
+                               &count);
 }
 
 static void wake(struct spdy *s)
@@ -229,8 +241,8 @@ static void wake(struct spdy *s)
     size_t n = 0;
     struct stream *st;
     LIST_EACH(st, &s->streams, link)
-        if (st->blocked && room(s, st) && n < SPDY_STREAMS_MAX)
-            ids[n++] = st->id;
+    if (st->blocked && room(s, st) && n < SPDY_STREAMS_MAX)
+        ids[n++] = st->id;
     for (size_t i = 0; i < n; i++) {
         st = find(s, ids[i]); /* a handler may have ended it */
         if (st && st->blocked && room(s, st)) {
@@ -271,7 +283,7 @@ static int on_settings(struct spdy *s, struct str body)
         s->windows = true;
         struct stream *st;
         LIST_EACH(st, &s->streams, link)
-            st->send_window += size - s->initial_window;
+        st->send_window += size - s->initial_window;
         s->initial_window = size;
     }
     wake(s);
@@ -282,11 +294,15 @@ static int on_control(struct spdy *s, unsigned type, unsigned flags, struct str 
 {
     struct stream *st;
     switch (type) {
-    case SYN_STREAM: return on_syn_stream(s, flags, body);
+    case SYN_STREAM:
+        return on_syn_stream(s, flags, body);
     case SYN_REPLY:
-    case HEADERS: return on_headers(s, body);
-    case SETTINGS: return on_settings(s, body);
-    case WINDOW_UPDATE: return on_window_update(s, body);
+    case HEADERS:
+        return on_headers(s, body);
+    case SETTINGS:
+        return on_settings(s, body);
+    case WINDOW_UPDATE:
+        return on_window_update(s, body);
     case RST_STREAM:
         st = body.n >= 8 ? find(s, u32(body.p) & 0x7fffffff) : NULL;
         if (st) {
@@ -303,7 +319,8 @@ static int on_control(struct spdy *s, unsigned type, unsigned flags, struct str 
             buf_append(s->out, body.p, 4);
         }
         return 0;
-    default: return 0; /* GOAWAY, and what the draft says to ignore */
+    default:
+        return 0; /* GOAWAY, and what the draft says to ignore */
     }
 }
 

@@ -20,20 +20,23 @@ struct spdy_header {
 
 struct spdy_handlers {
     /* The peer opened a stream. False: refuse it (RST_STREAM). */
-    bool (*opened)(void *ctx, uint32_t stream, const struct spdy_header *headers, size_t count, bool fin);
+    bool (*opened)(void *ctx, uint32_t stream, const struct spdy_header *headers, size_t count,
+                   bool fin);
     /* Data; call spdy_consumed when it was passed on. fin: the peer's last. */
     void (*data)(void *ctx, uint32_t stream, struct str bytes, bool fin);
-    void (*reset)(void *ctx, uint32_t stream);   /* the peer gave the stream up */
+    void (*reset)(void *ctx, uint32_t stream);    /* the peer gave the stream up */
     void (*writable)(void *ctx, uint32_t stream); /* its window has opened again */
 };
 
 enum { SPDY_STREAMS_MAX = 64, SPDY_FRAME_MAX = 128 * 1024, SPDY_HEADERS_MAX = 64 };
 
 /* out: the caller's, frames to send; handlers are kept. */
-int spdy_new(struct buf *out, const struct spdy_handlers *handlers, void *ctx, struct spdy **ret_spdy) MUST_CHECK;
+int spdy_new(struct buf *out, const struct spdy_handlers *handlers, void *ctx,
+             struct spdy **ret_spdy) MUST_CHECK;
 void spdy_free(struct spdy *s);
 
-/* Handlers run from inside. -E_SYNTAX, -E_TOO_LARGE, -E_NOMEM: the session is over (GOAWAY queued). */
+/* Handlers run from inside. -E_SYNTAX, -E_TOO_LARGE, -E_NOMEM: the session is over (GOAWAY queued).
+ */
 int spdy_feed(struct spdy *s, struct str bytes) MUST_CHECK;
 
 int spdy_reply(struct spdy *s, uint32_t stream) MUST_CHECK; /* SYN_REPLY without headers */
@@ -42,6 +45,6 @@ size_t spdy_send(struct spdy *s, uint32_t stream, struct str bytes, bool fin);
 /* The receiver of n bytes of data is done with them: the peer may send as many again. */
 void spdy_consumed(struct spdy *s, uint32_t stream, size_t n);
 void spdy_reset(struct spdy *s, uint32_t stream, uint32_t status); /* 5: CANCEL */
-size_t spdy_window(const struct spdy *s, uint32_t stream); /* bytes that may be sent now */
+size_t spdy_window(const struct spdy *s, uint32_t stream);         /* bytes that may be sent now */
 
 #endif

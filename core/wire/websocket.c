@@ -134,15 +134,19 @@ static int read_head(const struct websocket *w, struct str s, struct frame *f)
 static int control(struct websocket *w, const struct frame *f, struct str payload)
 {
     switch (f->opcode) {
-    case WEBSOCKET_PING: websocket_send(w, WEBSOCKET_PONG, payload); return 0;
-    case WEBSOCKET_PONG: return 0;
+    case WEBSOCKET_PING:
+        websocket_send(w, WEBSOCKET_PONG, payload);
+        return 0;
+    case WEBSOCKET_PONG:
+        return 0;
     case WEBSOCKET_CLOSE:
         w->closed = true;
         if (payload.n >= 2)
             w->close_code = (uint16_t)((uint8_t)payload.p[0] << 8 | (uint8_t)payload.p[1]);
         websocket_close(w, payload.n >= 2 ? w->close_code : 1000, "");
         return 0;
-    default: return -E_SYNTAX;
+    default:
+        return -E_SYNTAX;
     }
 }
 
@@ -159,7 +163,8 @@ static int data_opcode(struct websocket *w, const struct frame *f)
 }
 
 int websocket_feed(struct websocket *w, struct str bytes,
-                   bool (*fn)(void *ctx, enum websocket_opcode opcode, struct str payload, bool end),
+                   bool (*fn)(void *ctx, enum websocket_opcode opcode, struct str payload,
+                              bool end),
                    void *ctx)
 {
     int rc = 0;

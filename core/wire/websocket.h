@@ -23,12 +23,12 @@ void websocket_accept(struct str key, char ret_accept[WEBSOCKET_ACCEPT_TEXT]);
 void websocket_key(char ret_key[WEBSOCKET_KEY_TEXT]); /* a fresh client key */
 
 struct websocket {
-    bool client;         /* frames that we send are masked; those that come must not be */
-    struct buf in;       /* an unfinished frame */
-    struct buf *out;     /* the caller's: frames to send, pongs and closes too */
-    bool fragmented;     /* a message is under way */
-    uint8_t opcode;      /* of the message under way */
-    bool closed;         /* a close frame has come; nothing is delivered after */
+    bool client;     /* frames that we send are masked; those that come must not be */
+    struct buf in;   /* an unfinished frame */
+    struct buf *out; /* the caller's: frames to send, pongs and closes too */
+    bool fragmented; /* a message is under way */
+    uint8_t opcode;  /* of the message under way */
+    bool closed;     /* a close frame has come; nothing is delivered after */
     bool close_sent;
     uint16_t close_code; /* of the peer's close; 1005 when it gave none */
 };
@@ -42,7 +42,8 @@ void websocket_done(struct websocket *w);
  * -E_SYNTAX: protocol error (a close is queued); -E_TOO_LARGE: frame above WEBSOCKET_FRAME_MAX.
  */
 int websocket_feed(struct websocket *w, struct str bytes,
-                   bool (*fn)(void *ctx, enum websocket_opcode opcode, struct str payload, bool end),
+                   bool (*fn)(void *ctx, enum websocket_opcode opcode, struct str payload,
+                              bool end),
                    void *ctx) MUST_CHECK;
 
 /* Queues one whole message. */

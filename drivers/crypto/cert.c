@@ -46,7 +46,8 @@ static int set_extended_usage(mbedtls_x509write_cert *w, unsigned use)
     static const struct {
         unsigned use;
         const char *oid;
-    } known[] = {{CERT_USE_SERVER, MBEDTLS_OID_SERVER_AUTH}, {CERT_USE_CLIENT, MBEDTLS_OID_CLIENT_AUTH}};
+    } known[] = {{CERT_USE_SERVER, MBEDTLS_OID_SERVER_AUTH},
+                 {CERT_USE_CLIENT, MBEDTLS_OID_CLIENT_AUTH}};
     unsigned char der[64];
     size_t n = 2;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -61,15 +62,17 @@ static int set_extended_usage(mbedtls_x509write_cert *w, unsigned use)
     der[0] = MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE;
     der[1] = (unsigned char)(n - 2);
     return n == 2 ? 0
-                  : mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_EXTENDED_KEY_USAGE,
-                                                        MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0, der, n);
+                  : mbedtls_x509write_crt_set_extension(
+                        w, MBEDTLS_OID_EXTENDED_KEY_USAGE,
+                        MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0, der, n);
 }
 
 static int set_usage(mbedtls_x509write_cert *w, unsigned use)
 {
-    unsigned key_usage = use & CERT_USE_CA ? MBEDTLS_X509_KU_KEY_CERT_SIGN | MBEDTLS_X509_KU_CRL_SIGN |
-                                                 MBEDTLS_X509_KU_DIGITAL_SIGNATURE
-                                           : MBEDTLS_X509_KU_DIGITAL_SIGNATURE;
+    unsigned key_usage = use & CERT_USE_CA
+                             ? MBEDTLS_X509_KU_KEY_CERT_SIGN | MBEDTLS_X509_KU_CRL_SIGN |
+                                   MBEDTLS_X509_KU_DIGITAL_SIGNATURE
+                             : MBEDTLS_X509_KU_DIGITAL_SIGNATURE;
     int rc = mbedtls_x509write_crt_set_key_usage(w, key_usage);
     if (rc == 0)
         rc = set_extended_usage(w, use);
@@ -122,7 +125,8 @@ static int fill(struct issuing *i, const struct cert_profile *profile, struct st
             return MBEDTLS_ERR_X509_ALLOC_FAILED;
         rc = mbedtls_x509_crt_parse(&i->issuer, (unsigned char *)text, issuer_pem.n + 1);
         mem_free(text);
-        if (rc == 0 && mbedtls_x509_dn_gets(i->issuer_name, sizeof i->issuer_name, &i->issuer.subject) < 0)
+        if (rc == 0 &&
+            mbedtls_x509_dn_gets(i->issuer_name, sizeof i->issuer_name, &i->issuer.subject) < 0)
             rc = MBEDTLS_ERR_X509_INVALID_NAME;
     }
     crypto_random(serial, sizeof serial);
@@ -184,8 +188,12 @@ int cert_issue(const struct cert_profile *profile, const struct crypto_key *subj
 
 static int64_t seconds(const mbedtls_x509_time *t)
 {
-    struct tm tm = {.tm_year = t->year - 1900, .tm_mon = t->mon - 1, .tm_mday = t->day,
-                    .tm_hour = t->hour, .tm_min = t->min, .tm_sec = t->sec};
+    struct tm tm = {.tm_year = t->year - 1900,
+                    .tm_mon = t->mon - 1,
+                    .tm_mday = t->day,
+                    .tm_hour = t->hour,
+                    .tm_min = t->min,
+                    .tm_sec = t->sec};
     return (int64_t)timegm(&tm);
 }
 
@@ -215,7 +223,8 @@ int cert_read(const mbedtls_x509_crt *c, struct cert_info *ret_info, struct err 
 {
     struct cert_info info = {0};
     if (!read_subject(c, &info))
-        return err_set(err, E_BAD_REQUEST, "certificate: its subject has too many or too long names");
+        return err_set(err, E_BAD_REQUEST,
+                       "certificate: its subject has too many or too long names");
     info.is_ca = mbedtls_x509_crt_get_ca_istrue(c) > 0;
     if (mbedtls_x509_crt_check_extended_key_usage(c, MBEDTLS_OID_SERVER_AUTH,
                                                   MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) == 0)

@@ -1,5 +1,5 @@
-/* HTTP messages: whatever comes, in pieces of any size, the head stays within its bounds and what is
- * taken never exceeds what was given. First byte: kind and size of the pieces. */
+/* HTTP messages: whatever comes, in pieces of any size, the head stays within its bounds and what
+ * is taken never exceeds what was given. First byte: kind and size of the pieces. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

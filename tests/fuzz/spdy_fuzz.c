@@ -7,7 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool opened(void *ctx, uint32_t stream, const struct spdy_header *headers, size_t count, bool fin)
+static bool opened(void *ctx, uint32_t stream, const struct spdy_header *headers, size_t count,
+                   bool fin)
 {
     struct spdy **s = ctx;
     size_t sum = 0;

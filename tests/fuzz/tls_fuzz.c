@@ -12,16 +12,22 @@ static struct tls_context *context(bool server)
     struct buf cert, key;
     struct crypto_key *pair;
     struct tls_context *ctx;
-    struct cert_profile p = {.common_name = "fuzz", .dns = {"fuzz"}, .dns_count = 1,
+    struct cert_profile p = {.common_name = "fuzz",
+                             .dns = {"fuzz"},
+                             .dns_count = 1,
                              .use = CERT_USE_CA | CERT_USE_SERVER | CERT_USE_CLIENT,
-                             .not_before_s = 0, .not_after_s = 4000000000};
+                             .not_before_s = 0,
+                             .not_after_s = 4000000000};
     buf_init(&cert, 10000);
     buf_init(&key, 10000);
     if (crypto_key_generate(&pair, NULL) < 0 || crypto_key_private_pem(pair, &key) < 0 ||
         cert_issue(&p, pair, pair, str_make(NULL, 0), &cert, NULL) < 0)
         abort();
-    struct tls_config c = {.server = server, .cert_chain_pem = buf_str(&cert), .key_pem = buf_str(&key),
-                           .trust_pem = buf_str(&cert), .peer = server ? TLS_PEER_OPTIONAL : TLS_PEER_REQUIRED};
+    struct tls_config c = {.server = server,
+                           .cert_chain_pem = buf_str(&cert),
+                           .key_pem = buf_str(&key),
+                           .trust_pem = buf_str(&cert),
+                           .peer = server ? TLS_PEER_OPTIONAL : TLS_PEER_REQUIRED};
     if (tls_context_new(&c, &ctx, NULL) < 0)
         abort();
     crypto_key_free(pair);

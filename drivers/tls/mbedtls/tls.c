@@ -12,7 +12,12 @@
 #include "drivers/crypto/crypto_int.h"
 #include "port/tls.h"
 
-enum { INPUT_MAX = 256 * 1024, OUTPUT_MAX = 1024 * 1024, OUTPUT_HIGH = 64 * 1024, TICKET_LIFE_S = 3600 };
+enum {
+    INPUT_MAX = 256 * 1024,
+    OUTPUT_MAX = 1024 * 1024,
+    OUTPUT_HIGH = 64 * 1024,
+    TICKET_LIFE_S = 3600
+};
 
 struct tls_context {
     mbedtls_ssl_config config;
@@ -296,6 +301,7 @@ int tls_peer_cert(const struct tls *t, struct cert_info *ret_info, struct err *e
         return -E_NOT_FOUND;
     uint32_t flags = mbedtls_ssl_get_verify_result(&t->ssl);
     if (flags)
-        return err_set(err, E_UNAUTHORIZED, "the certificate is not acceptable: %s", verify_problem(flags));
+        return err_set(err, E_UNAUTHORIZED, "the certificate is not acceptable: %s",
+                       verify_problem(flags));
     return cert_read(c, ret_info, err);
 }

@@ -1,11 +1,12 @@
 /* A client of another make, BearSSL (TLS 1.2), against our engine: handshake, data, close. */
+#include <bearssl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
-#include <bearssl.h>
+
 #include <cmocka.h>
 
 #include "port/tls.h"
@@ -17,13 +18,19 @@ struct fixture {
 
 static struct fixture fx;
 
-static void issue(struct buf *out, const char *cn, unsigned use, struct crypto_key *key, struct crypto_key *by)
+static void issue(struct buf *out, const char *cn, unsigned use, struct crypto_key *key,
+                  struct crypto_key *by)
 {
     int64_t now = (int64_t)time(NULL);
-    struct cert_profile p = {.common_name = cn, .dns = {"front.test"}, .dns_count = 1, .use = use,
-                             .not_before_s = now - 86400, .not_after_s = now + 86400};
+    struct cert_profile p = {.common_name = cn,
+                             .dns = {"front.test"},
+                             .dns_count = 1,
+                             .use = use,
+                             .not_before_s = now - 86400,
+                             .not_after_s = now + 86400};
     struct err err = {0};
-    if (cert_issue(&p, key, by ? by : key, by ? buf_str(&fx.ca_pem) : str_make(NULL, 0), out, &err) < 0)
+    if (cert_issue(&p, key, by ? by : key, by ? buf_str(&fx.ca_pem) : str_make(NULL, 0), out,
+                   &err) < 0)
         fail_msg("%s", err.text);
 }
 
@@ -41,9 +48,13 @@ static void unpem(struct str pem, struct buf *out)
         size_t n = br_pem_decoder_push(&pc, pem.p, pem.n);
         pem = str_make(pem.p + n, pem.n - n);
         switch (br_pem_decoder_event(&pc)) {
-        case BR_PEM_BEGIN_OBJ: br_pem_decoder_setdest(&pc, append, out); break;
-        case BR_PEM_END_OBJ: return;
-        default: break;
+        case BR_PEM_BEGIN_OBJ:
+            br_pem_decoder_setdest(&pc, append, out);
+            break;
+        case BR_PEM_END_OBJ:
+            return;
+        default:
+            break;
         }
     }
 }
@@ -126,13 +137,17 @@ static void pump(struct pair *p)
 
 static void start(struct pair *p, const char *name)
 {
-    struct tls_config c = {.server = true, .cert_chain_pem = buf_str(&fx.cert_pem), .key_pem = buf_str(&fx.key_pem),
-                           .trust_pem = buf_str(&fx.ca_pem), .peer = TLS_PEER_OPTIONAL};
+    struct tls_config c = {.server = true,
+                           .cert_chain_pem = buf_str(&fx.cert_pem),
+                           .key_pem = buf_str(&fx.key_pem),
+                           .trust_pem = buf_str(&fx.ca_pem),
+                           .peer = TLS_PEER_OPTIONAL};
     br_x509_trust_anchor ta = {
         .dn = {(unsigned char *)(uintptr_t)buf_str(&fx.ca_name).p, buf_len(&fx.ca_name)},
         .flags = BR_X509_TA_CA,
         .pkey = {.key_type = BR_KEYTYPE_EC,
-                 .key.ec = {BR_EC_secp256r1, (unsigned char *)(uintptr_t)buf_str(&fx.ca_key_point).p,
+                 .key.ec = {BR_EC_secp256r1,
+                            (unsigned char *)(uintptr_t)buf_str(&fx.ca_key_point).p,
                             buf_len(&fx.ca_key_point)}},
     };
     unsigned char seed[32];

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 #include "client/https.h"
@@ -116,7 +117,8 @@ static void complete(void *ctx, struct http_request *r)
     if (cstr_eq(x->path, "/wait"))
         return;
     if (cstr_eq(x->path, "/upgrade")) {
-        struct http_header h[] = {{STR("Connection"), STR("Upgrade")}, {STR("Upgrade"), STR("SPDY/3.1")}};
+        struct http_header h[] = {{STR("Connection"), STR("Upgrade")},
+                                  {STR("Upgrade"), STR("SPDY/3.1")}};
         fx.upgraded = http_request_upgrade(r, h, 2, &up_handlers, NULL);
     } else if (cstr_eq(x->path, "/me")) {
         int rc = http_request_peer_cert(r, &who, NULL);
@@ -147,7 +149,8 @@ static void drained(void *ctx, struct http_request *r)
         more(x, r);
 }
 
-static const struct http_server_handlers server_handlers = {begin, body, complete, aborted, drained};
+static const struct http_server_handlers server_handlers = {begin, body, complete, aborted,
+                                                            drained};
 
 /* ---- a clock that can be put forward ---- */
 
@@ -170,19 +173,25 @@ static struct poll skewed_poll(void)
 
 /* ---- fixture ---- */
 
-static void issue(struct buf *cert, struct buf *key, const char *cn, unsigned use, struct crypto_key **pair,
-                  struct crypto_key *ca)
+static void issue(struct buf *cert, struct buf *key, const char *cn, unsigned use,
+                  struct crypto_key **pair, struct crypto_key *ca)
 {
     int64_t now = (int64_t)time(NULL);
-    struct cert_profile p = {.common_name = cn, .dns = {"localhost"}, .dns_count = 1, .use = use,
-                             .not_before_s = now - 86400, .not_after_s = now + 86400};
+    struct cert_profile p = {.common_name = cn,
+                             .dns = {"localhost"},
+                             .dns_count = 1,
+                             .use = use,
+                             .not_before_s = now - 86400,
+                             .not_after_s = now + 86400};
     assert_int_equal(net_addr_parse(STR("127.0.0.1"), false, &p.ips[0]), 0);
     p.ip_count = 1;
     buf_init(cert, 100000);
     buf_init(key, 100000);
     assert_int_equal(crypto_key_generate(pair, NULL), 0);
     assert_int_equal(crypto_key_private_pem(*pair, key), 0);
-    assert_int_equal(cert_issue(&p, *pair, ca ? ca : *pair, ca ? buf_str(&ca_cert) : str_make(NULL, 0), cert, NULL), 0);
+    assert_int_equal(cert_issue(&p, *pair, ca ? ca : *pair,
+                                ca ? buf_str(&ca_cert) : str_make(NULL, 0), cert, NULL),
+                     0);
 }
 
 static void save(const char *name, struct buf *b)
@@ -197,7 +206,8 @@ static void save(const char *name, struct buf *b)
 
 static struct http_server *serve(struct tls_context *tls, struct net_addr *ret_at)
 {
-    struct http_server_options o = {.loop = fx.loop, .net = net_socket(), .tls = tls, .handlers = &server_handlers};
+    struct http_server_options o = {
+        .loop = fx.loop, .net = net_socket(), .tls = tls, .handlers = &server_handlers};
     struct http_server *s;
     assert_int_equal(net_addr_parse(STR("127.0.0.1:0"), true, ret_at), 0);
     assert_int_equal(o.net.ops->listen(o.net.ctx, ret_at, 16, &o.listen_fd), 0);
@@ -222,17 +232,26 @@ static int setup(void **state)
     save("ca", &ca_cert);
     save("cert", &client_cert);
     save("key", &client_key);
-    struct tls_config sc = {.server = true, .cert_chain_pem = buf_str(&server_cert), .key_pem = buf_str(&server_key),
-                            .trust_pem = buf_str(&ca_cert), .peer = TLS_PEER_OPTIONAL};
-    struct tls_config cc = {.cert_chain_pem = buf_str(&client_cert), .key_pem = buf_str(&client_key),
-                            .trust_pem = buf_str(&ca_cert), .peer = TLS_PEER_REQUIRED};
+    struct tls_config sc = {.server = true,
+                            .cert_chain_pem = buf_str(&server_cert),
+                            .key_pem = buf_str(&server_key),
+                            .trust_pem = buf_str(&ca_cert),
+                            .peer = TLS_PEER_OPTIONAL};
+    struct tls_config cc = {.cert_chain_pem = buf_str(&client_cert),
+                            .key_pem = buf_str(&client_key),
+                            .trust_pem = buf_str(&ca_cert),
+                            .peer = TLS_PEER_REQUIRED};
     assert_int_equal(tls_context_new(&sc, &fx.server_tls, NULL), 0);
     assert_int_equal(tls_context_new(&cc, &fx.client_tls, NULL), 0);
     assert_int_equal(loop_new(skewed_poll(), &fx.loop), 0);
     fx.server = serve(fx.server_tls, &fx.at);
     fx.plain = serve(NULL, &fx.plain_at);
-    struct client_https_options o = {.loop = fx.loop, .net = net_socket(), .tls = fx.client_tls, .server = fx.at,
-                                     .server_name = "localhost", .user_agent = "test"};
+    struct client_https_options o = {.loop = fx.loop,
+                                     .net = net_socket(),
+                                     .tls = fx.client_tls,
+                                     .server = fx.at,
+                                     .server_name = "localhost",
+                                     .user_agent = "test"};
     assert_int_equal(client_https_new(&o, &fx.client), 0);
     return 0;
 }
@@ -252,7 +271,8 @@ static int teardown(void **state)
     buf_done(&server_key);
     buf_done(&client_cert);
     buf_done(&client_key);
-    for (const char *const *name = (const char *const[]){"ca", "cert", "key", NULL}; *name; name++) {
+    for (const char *const *name = (const char *const[]){"ca", "cert", "key", NULL}; *name;
+         name++) {
         snprintf(path, sizeof path, "%s/%s", dir, *name);
         unlink(path);
     }
@@ -345,8 +365,11 @@ static void a_cancelled_call_is_silent_and_the_server_hears_of_it(void **state)
 static void a_server_that_is_not_there_is_an_error(void **state)
 {
     (void)state;
-    struct client_https_options o = {.loop = fx.loop, .net = net_socket(), .tls = fx.client_tls,
-                                     .server_name = "localhost", .user_agent = "test"};
+    struct client_https_options o = {.loop = fx.loop,
+                                     .net = net_socket(),
+                                     .tls = fx.client_tls,
+                                     .server_name = "localhost",
+                                     .user_agent = "test"};
     struct client c;
     struct reply r = {0};
     struct client_request q = {.method = "GET", .path = "/x"};
@@ -417,7 +440,8 @@ static void what_is_not_http_gets_one_answer_and_the_end(void **state)
     (void)state;
     static const char *const bad[] = {
         "\x16\x03\x01\x02\x01\x01\x01",
-        "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n0\r\n\r\n"
         "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
         "GET / HTTP/1.1\r\nHost : h\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
     };
@@ -486,7 +510,8 @@ static void an_expected_100_comes_before_the_body(void **state)
     char p[1001];
     bool closed;
     int fd = dial();
-    put(fd, "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
+    put(fd, "POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: "
+            "100-continue\r\nConnection: close\r\n\r\n");
     gather(fd, p, 25, &closed, 40);
     assert_string_equal(p, "HTTP/1.1 100 Continue\r\n\r\n");
     put(fd, "hi");
@@ -527,7 +552,8 @@ static void a_request_that_comes_byte_by_byte_is_cut_off(void **state)
 
 /* ---- curl ---- */
 
-static void curl(const char *url, const char *option, const char *value, char *ret_text, size_t size)
+static void curl(const char *url, const char *option, const char *value, char *ret_text,
+                 size_t size)
 {
     char path[3][100], bytes[1000];
     int pipes[2];
@@ -539,8 +565,8 @@ static void curl(const char *url, const char *option, const char *value, char *r
     pid_t pid = fork();
     if (pid == 0) {
         dup2(pipes[1], 1);
-        execlp("curl", "curl", "-sS", "--max-time", "10", "--noproxy", "*", "--cacert", path[0], "--cert", path[1],
-               "--key", path[2], option, value, url, url, (char *)NULL);
+        execlp("curl", "curl", "-sS", "--max-time", "10", "--noproxy", "*", "--cacert", path[0],
+               "--cert", path[1], "--key", path[2], option, value, url, url, (char *)NULL);
         _exit(127);
     }
     close(pipes[1]);

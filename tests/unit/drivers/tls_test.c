@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
+
 #include <cmocka.h>
 
 #include "port/tls.h"
@@ -15,12 +16,18 @@ struct identity {
 
 static struct identity ca, other_ca, server, client, server_only, expired, stranger;
 
-static void issue(struct identity *out, const char *cn, unsigned use, int64_t until_s, struct identity *by)
+static void issue(struct identity *out, const char *cn, unsigned use, int64_t until_s,
+                  struct identity *by)
 {
     int64_t now = (int64_t)time(NULL);
-    struct cert_profile p = {.common_name = cn, .orgs = {"team, with + comma"}, .org_count = 1,
-                             .dns = {"localhost"}, .dns_count = 1, .use = use,
-                             .not_before_s = now - 86400, .not_after_s = now + until_s};
+    struct cert_profile p = {.common_name = cn,
+                             .orgs = {"team, with + comma"},
+                             .org_count = 1,
+                             .dns = {"localhost"},
+                             .dns_count = 1,
+                             .use = use,
+                             .not_before_s = now - 86400,
+                             .not_after_s = now + until_s};
     struct err err = {0};
     assert_int_equal(net_addr_parse(STR("127.0.0.1"), false, &p.ips[0]), 0);
     p.ip_count = 1;
@@ -61,7 +68,8 @@ static int teardown(void **state)
 static struct tls_context *context(bool is_server, struct identity *id, struct identity *trust)
 {
     static const char *const alpn[] = {"http/1.1", NULL};
-    struct tls_config c = {.server = is_server, .alpn = alpn,
+    struct tls_config c = {.server = is_server,
+                           .alpn = alpn,
                            .peer = is_server ? TLS_PEER_OPTIONAL : TLS_PEER_REQUIRED};
     struct tls_context *ctx = NULL;
     struct err err = {0};
@@ -224,7 +232,8 @@ static void garbage_certificates_are_refused(void **state)
     struct cert_info info;
     struct crypto_key *k;
     (void)state;
-    assert_true(cert_parse(STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), &info, NULL) < 0);
+    assert_true(cert_parse(STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+                           &info, NULL) < 0);
     assert_true(cert_parse(STR(""), &info, NULL) < 0);
     assert_true(crypto_key_parse(STR("nonsense"), &k, NULL) < 0);
     assert_int_equal(cert_parse(buf_str(&ca.cert), &info, NULL), 0);

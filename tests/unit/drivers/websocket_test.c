@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "wire/websocket.h"
@@ -93,7 +94,10 @@ static void pings_are_answered_and_closes_returned(void **state)
     assert_int_equal(seen.frames, 0);
     assert_true(s.closed && s.close_sent);
     assert_int_equal(s.close_code, 1000);
-    assert_memory_equal(buf_str(&back).p, "\x8a\x0d" "are you there\x88\x02\x03\xe8", 19);
+    assert_memory_equal(buf_str(&back).p,
+                        "\x8a\x0d"
+                        "are you there\x88\x02\x03\xe8",
+                        19);
     assert_int_equal(buf_len(&back), 19);
     websocket_done(&c);
     websocket_done(&s);
@@ -102,7 +106,10 @@ static void pings_are_answered_and_closes_returned(void **state)
     buf_done(&seen.bytes);
 }
 
-#define FRAME(bytes) {bytes, sizeof(bytes) - 1}
+#define FRAME(bytes)             \
+    {                            \
+        bytes, sizeof(bytes) - 1 \
+    }
 
 static void broken_frames_end_the_connection(void **state)
 {
@@ -110,14 +117,21 @@ static void broken_frames_end_the_connection(void **state)
         const char *p;
         size_t n;
     } bad[] = {
-        FRAME("\x82\x01x"),                                     /* not masked */
-        FRAME("\xc2\x81mask" "x"),                              /* a reserved bit */
-        FRAME("\x83\x81mask" "x"),                              /* an opcode nobody defined */
-        FRAME("\x80\x81mask" "x"),                              /* continues nothing */
-        FRAME("\x02\x81mask" "x" "\x82\x81mask" "x"),           /* begins within a message */
-        FRAME("\x09\x81mask" "x"),                              /* a ping in fragments */
-        FRAME("\x89\xfe\x00\x7emask"),                          /* a ping of 126 bytes */
-        FRAME("\x82\xff\x00\x00\x00\x00\x00\x10\x00\x01mask"),  /* larger than allowed */
+        FRAME("\x82\x01x"), /* not masked */
+        FRAME("\xc2\x81mask"
+              "x"), /* a reserved bit */
+        FRAME("\x83\x81mask"
+              "x"), /* an opcode nobody defined */
+        FRAME("\x80\x81mask"
+              "x"), /* continues nothing */
+        FRAME("\x02\x81mask"
+              "x"
+              "\x82\x81mask"
+              "x"), /* begins within a message */
+        FRAME("\x09\x81mask"
+              "x"),                                            /* a ping in fragments */
+        FRAME("\x89\xfe\x00\x7emask"),                         /* a ping of 126 bytes */
+        FRAME("\x82\xff\x00\x00\x00\x00\x00\x10\x00\x01mask"), /* larger than allowed */
         FRAME("\x82\xff\xff\xff\xff\xff\xff\xff\xff\xffmask"),
     };
     (void)state;
@@ -147,7 +161,8 @@ static void fragments_keep_their_messages_kind(void **state)
     buf_init(&back, 10000);
     buf_init(&seen.bytes, 10000);
     websocket_init(&s, false, &back);
-    struct str m = str_make("\x01\x81\0\0\0\0a\x89\x80\0\0\0\0\x00\x81\0\0\0\0b\x80\x81\0\0\0\0c", 27);
+    struct str m =
+        str_make("\x01\x81\0\0\0\0a\x89\x80\0\0\0\0\x00\x81\0\0\0\0b\x80\x81\0\0\0\0c", 27);
     assert_int_equal(feed(&s, m, 2, &seen), 0);
     assert_int_equal(seen.frames, 3);
     assert_int_equal(seen.ends, 1);

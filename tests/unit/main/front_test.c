@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 #include "drivers/loop/epoll.h"
@@ -62,7 +63,8 @@ static void on_request(void *ctx, struct front_stream *s, const struct front_req
     (void)ctx;
     fx.requests++;
     str_copy(fx.target, sizeof fx.target, r->target);
-    str_copy(fx.authorization, sizeof fx.authorization, str_of(r->authorization ? r->authorization : ""));
+    str_copy(fx.authorization, sizeof fx.authorization,
+             str_of(r->authorization ? r->authorization : ""));
     str_copy(fx.content, sizeof fx.content, r->body);
     fx.body_bytes = r->body.n;
     if (str_starts(r->target, STR("/wait"))) {
@@ -72,8 +74,10 @@ static void on_request(void *ctx, struct front_stream *s, const struct front_req
         fx.still = LONG;
         feed_long(s);
     } else if (str_starts(r->target, STR("/to/proxy/")) || str_starts(r->target, STR("/log"))) {
-        front_stream_proxy(s, "127.0.0.1", fx.kubelet_at.port, NULL, r->target.p[1] == 't' ? "/at/kubelet" : "/logs");
-    } else if (str_is(r->target, "/x/exec") || str_is(r->target, "/deny/exec") || str_is(r->target, "/redirect/exec")) {
+        front_stream_proxy(s, "127.0.0.1", fx.kubelet_at.port, NULL,
+                           r->target.p[1] == 't' ? "/at/kubelet" : "/logs");
+    } else if (str_is(r->target, "/x/exec") || str_is(r->target, "/deny/exec") ||
+               str_is(r->target, "/redirect/exec")) {
         const char *at = r->target.p[1] == 'x' ? "/x" : r->target.p[1] == 'd' ? "/d" : "/r";
         front_stream_proxy(s, "127.0.0.1", fx.kubelet_at.port, NULL, at);
     } else {
@@ -125,7 +129,8 @@ static void tunnel_closed(void *ctx, int rc, const char *message)
 static void k_begin(void *server_ctx, struct http_request *r, const struct http_head *head)
 {
     (void)server_ctx;
-    size_t n = (size_t)snprintf(fx.seen, sizeof fx.seen, "%s " STR_FMT "\n", head->method, STR_ARG(head->target));
+    size_t n = (size_t)snprintf(fx.seen, sizeof fx.seen, "%s " STR_FMT "\n", head->method,
+                                STR_ARG(head->target));
     for (size_t i = 0; i < head->header_count && n < sizeof fx.seen; i++)
         n += (size_t)snprintf(fx.seen + n, sizeof fx.seen - n, STR_FMT ": " STR_FMT "\n",
                               STR_ARG(head->headers[i].name), STR_ARG(head->headers[i].value));
@@ -144,16 +149,23 @@ static void k_body(void *ctx, struct http_request *r, struct str bytes)
 static void k_complete(void *ctx, struct http_request *r)
 {
     static const struct conn_handlers handlers = {.data = tunnel_data, .closed = tunnel_closed};
-    struct http_header up[] = {{STR("Connection"), STR("Upgrade")}, {STR("Upgrade"), STR("SPDY/3.1")}};
+    struct http_header up[] = {{STR("Connection"), STR("Upgrade")},
+                               {STR("Upgrade"), STR("SPDY/3.1")}};
     struct http_header away = {STR("Location"), STR("http://127.0.0.1:1/")};
     switch ((char)(uintptr_t)ctx) {
-    case 'x': fx.tunnel = http_request_upgrade(r, up, 2, &handlers, NULL); break;
-    case 'd': http_reply_whole(r, 403, "text/plain", STR("denied")); break;
+    case 'x':
+        fx.tunnel = http_request_upgrade(r, up, 2, &handlers, NULL);
+        break;
+    case 'd':
+        http_reply_whole(r, 403, "text/plain", STR("denied"));
+        break;
     case 'r':
         http_reply(r, 302, &away, 1, 0);
         http_reply_end(r);
         break;
-    default: http_reply_whole(r, 200, "text/plain", STR("from the kubelet")); break;
+    default:
+        http_reply_whole(r, 200, "text/plain", STR("from the kubelet"));
+        break;
     }
 }
 
@@ -165,9 +177,11 @@ static void k_aborted(void *ctx, struct http_request *r)
 
 /* ---- fixture ---- */
 
-static struct http_server *serve(const struct http_server_handlers *handlers, void *ctx, struct net_addr *ret_at)
+static struct http_server *serve(const struct http_server_handlers *handlers, void *ctx,
+                                 struct net_addr *ret_at)
 {
-    struct http_server_options o = {.loop = fx.env.loop, .net = fx.env.net, .handlers = handlers, .ctx = ctx};
+    struct http_server_options o = {
+        .loop = fx.env.loop, .net = fx.env.net, .handlers = handlers, .ctx = ctx};
     struct http_server *s;
     assert_int_equal(net_addr_parse(STR("127.0.0.1:0"), true, ret_at), 0);
     assert_int_equal(o.net.ops->listen(o.net.ctx, ret_at, 16, &o.listen_fd), 0);
@@ -193,8 +207,10 @@ static void front_closed(void *ctx, int rc)
 static int setup(void **state)
 {
     static const struct role_link_handlers link_handlers = {front_message, front_closed, NULL};
-    static const struct front_link_handlers control_handlers = {on_request, on_cancelled, on_drained, on_link_closed};
-    static const struct http_server_handlers kubelet_handlers = {k_begin, k_body, k_complete, k_aborted, NULL};
+    static const struct front_link_handlers control_handlers = {on_request, on_cancelled,
+                                                                on_drained, on_link_closed};
+    static const struct http_server_handlers kubelet_handlers = {k_begin, k_body, k_complete,
+                                                                 k_aborted, NULL};
     struct poll poll;
     int pair[2];
     (void)state;
@@ -205,8 +221,10 @@ static int setup(void **state)
     fx.front.env = &fx.env;
     list_init(&fx.front.calls);
     fx.front.buffer = mem_alloc(LIMIT_IMSG_BYTES);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-    assert_int_equal(role_link_new(fx.env.loop, pair[0], &link_handlers, &fx.front, &fx.front.control), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+                     0);
+    assert_int_equal(
+        role_link_new(fx.env.loop, pair[0], &link_handlers, &fx.front, &fx.front.control), 0);
     assert_int_equal(front_link_new(fx.env.loop, pair[1], &control_handlers, NULL, &fx.control), 0);
     fx.front.server = serve(&front_handlers, &fx.front, &fx.at);
     fx.kubelet = serve(&kubelet_handlers, NULL, &fx.kubelet_at);
@@ -242,7 +260,8 @@ static int dial(int receive_bytes)
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (receive_bytes)
-        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes), 0);
+        assert_int_equal(
+            setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     return fd;
@@ -271,7 +290,9 @@ static size_t gather(int fd, char *p, size_t size, const char *end, bool *ret_cl
     return n;
 }
 
-#define HEAD(method, path) method " " path " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer canary\r\nImpersonate-User: x\r\n"
+#define HEAD(method, path) \
+    method " " path        \
+           " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer canary\r\nImpersonate-User: x\r\n"
 #define UPGRADE "Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
 
 /* ---- tests ---- */
@@ -345,7 +366,7 @@ static void a_reader_that_sleeps_gets_everything_when_it_wakes(void **state)
     put(fd, HEAD("GET", "/long") "Connection: close\r\n\r\n");
     turns(100);
     assert_true(fx.still > 0); /* back-pressure reached control */
-    int other = dial(0); /* and nobody else is held up */
+    int other = dial(0);       /* and nobody else is held up */
     put(other, HEAD("GET", "/b") "\r\n");
     gather(other, p, sizeof p, "made", &closed);
     assert_non_null(strstr(p, "made"));
@@ -423,7 +444,8 @@ static void an_upgrade_is_spliced_both_ways(void **state)
 /* CVE-2018-1002105, CVE-2020-8559 */
 static void after_a_refused_upgrade_nothing_more_gets_through(void **state)
 {
-    static const char *const heads[] = {HEAD("GET", "/deny/exec") UPGRADE, HEAD("GET", "/redirect/exec") UPGRADE};
+    static const char *const heads[] = {HEAD("GET", "/deny/exec") UPGRADE,
+                                        HEAD("GET", "/redirect/exec") UPGRADE};
     static const char *const answers[] = {"HTTP/1.1 403 ", "HTTP/1.1 502 "};
     (void)state;
     for (int i = 0; i < 2; i++) {

@@ -1,9 +1,11 @@
-/* HTTP/1.1 messages: what is read, and what is refused because two readers could differ about it. */
+/* HTTP/1.1 messages: what is read, and what is refused because two readers could differ about it.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+
 #include <cmocka.h>
 
 #include "base/mem.h"
@@ -61,7 +63,8 @@ static int feed(bool requests, struct str bytes, size_t step, struct seen *s, si
     while (bytes.n && rc == 0 && !upgraded) {
         size_t taken;
         struct err err = {0};
-        rc = http1_feed(h, str_make(bytes.p, bytes.n < step ? bytes.n : step), &taken, &upgraded, &err);
+        rc = http1_feed(h, str_make(bytes.p, bytes.n < step ? bytes.n : step), &taken, &upgraded,
+                        &err);
         bytes = str_make(bytes.p + taken, bytes.n - taken);
         if (rc < 0)
             assert_true(err.code == -rc && err.text[0]);
@@ -101,7 +104,9 @@ static void chunked_bodies_are_put_together(void **state)
 {
     (void)state;
     struct seen s;
-    struct str m = STR(HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nT: x\r\n\r\n");
+    struct str m =
+        STR(HEAD
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nT: x\r\n\r\n");
     for (size_t step = 1; step < 120; step += 5) {
         assert_int_equal(feed(true, m, step, &s, NULL), 0);
         assert_int_equal(s.body_n, 11);
@@ -169,8 +174,11 @@ static void what_two_readers_could_take_differently_is_refused(void **state)
         }
     struct seen s; /* a NUL in a value */
     assert_int_not_equal(feed(true, STR(HEAD "X-Nul: a\0b\r\n\r\n"), 1000, &s, NULL), 0);
-    assert_int_not_equal(feed(false, STR("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
-                              1000, &s, NULL), 0);
+    assert_int_not_equal(
+        feed(false,
+             STR("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+             1000, &s, NULL),
+        0);
 }
 
 static void heads_are_bounded(void **state)
@@ -210,7 +218,8 @@ static void upgrades_stop_right_behind_the_head(void **state)
     (void)state;
     struct seen s;
     size_t rest;
-    struct str ws = STR("GET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x05");
+    struct str ws = STR(
+        "GET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x05");
     assert_int_equal(feed(true, ws, 1000, &s, &rest), 0);
     assert_true(s.upgrade);
     assert_int_equal(rest, 2);
@@ -219,7 +228,8 @@ static void upgrades_stop_right_behind_the_head(void **state)
     assert_int_equal(feed(true, h2c, 1000, &s, &rest), 0);
     assert_false(s.upgrade);
     assert_int_equal(s.heads, 2);
-    struct str answer = STR("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: SPDY/3.1\r\n\r\nabc");
+    struct str answer =
+        STR("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: SPDY/3.1\r\n\r\nabc");
     assert_int_equal(feed(false, answer, 1000, &s, &rest), 0);
     assert_true(s.upgrade);
     assert_int_equal(rest, 3);
@@ -229,7 +239,8 @@ static void answers_end_by_length_chunks_or_close(void **state)
 {
     (void)state;
     struct seen s;
-    struct str three = STR("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\nHTTP/1.1 200 OK\r\n\r\ntill the end");
+    struct str three = STR(
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\nHTTP/1.1 200 OK\r\n\r\ntill the end");
     for (size_t step = 1; step < 120; step += 9) {
         assert_int_equal(feed(false, three, step, &s, NULL), 0);
         assert_int_equal(s.heads, 3);
@@ -237,7 +248,9 @@ static void answers_end_by_length_chunks_or_close(void **state)
         assert_int_equal(s.body_n, 12);
         assert_false(s.keep_alive);
     }
-    assert_int_equal(feed(false, STR("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"), 99, &s, NULL), -E_CLOSED);
+    assert_int_equal(
+        feed(false, STR("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"), 99, &s, NULL),
+        -E_CLOSED);
 }
 
 static void paths_and_queries_decode_without_surprises(void **state)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+
 #include <cmocka.h>
 
 #include "wire/spdy_int.h"
@@ -18,7 +19,8 @@ struct peer {
     struct buf data;
 };
 
-static bool on_opened(void *ctx, uint32_t stream, const struct spdy_header *h, size_t count, bool fin)
+static bool on_opened(void *ctx, uint32_t stream, const struct spdy_header *h, size_t count,
+                      bool fin)
 {
     struct peer *p = ctx;
     p->opened = stream;
@@ -152,7 +154,8 @@ static void the_dictionary_is_the_drafts(void **state)
     struct buf b CLEANUP_BUF;
     buf_init(&b, 10000);
     assert_int_equal(spdy_headers_encode(&p->headers, NULL, 0, &b), 0);
-    assert_memory_equal(buf_str(&b).p + 2, "\xe3\xc6\xa7\xc2", 4); /* its Adler-32, as on any SPDY/3 wire */
+    assert_memory_equal(buf_str(&b).p + 2, "\xe3\xc6\xa7\xc2",
+                        4); /* its Adler-32, as on any SPDY/3 wire */
 }
 
 static void streams_open_carry_data_and_close(void **state)
