@@ -37,12 +37,9 @@ struct pod *pod_new(struct engine *e, const char *uid)
     return p;
 }
 
-void pod_free(struct pod *p)
+/* Back to a pod of which only the uid and the containers are known. */
+static void clear(struct pod *p)
 {
-    struct container *c;
-    while ((c = LIST_FIRST(&p->containers, struct container, link)))
-        container_free(c);
-    map_remove(&p->e->pods, str_of(p->uid));
     struct shim_link *link = p->link;
     p->link = NULL;
     shim_link_free(link);
@@ -59,6 +56,20 @@ void pod_free(struct pod *p)
     mem_free(p->name);
     mem_free(p->hostname);
     mem_free(p->cgroup);
+    p->namespace = p->name = p->hostname = p->cgroup = NULL;
+    p->dir = p->run = p->shim_pidfd = -1;
+    p->shim_pid = 0;
+    p->addr_count = 0;
+    p->alive = false;
+}
+
+void pod_free(struct pod *p)
+{
+    struct container *c;
+    while ((c = LIST_FIRST(&p->containers, struct container, link)))
+        container_free(c);
+    map_remove(&p->e->pods, str_of(p->uid));
+    clear(p);
     mem_free(p);
 }
 
@@ -301,6 +312,21 @@ static int hello(struct pod *p, const struct runtime_pod *from, runtime_done_fn 
     return 0;
 }
 
+/* A pod that could not be made: its processes end, the rest stays until it is made again or removed. */
+static void give_up(struct pod *p)
+{
+    struct shim_link *link = p->link;
+    char path[ENGINE_PATH_BYTES];
+    p->link = NULL;
+    p->alive = false;
+    shim_link_free(link);
+    if (!p->cgroup)
+        return;
+    pod_cgroup_path(p, "", path);
+    if (cgroup_kill(p->e->cgroup, path) < 0)
+        log_warn("pod %s: its cgroup could not be ended", p->uid);
+}
+
 void pods_create(void *self, const struct runtime_pod *from, runtime_done_fn *done, void *ctx)
 {
     struct engine *e = self;
@@ -311,12 +337,15 @@ void pods_create(void *self, const struct runtime_pod *from, runtime_done_fn *do
         return;
     }
     struct pod *p = engine_pod(e, from->uid);
-    if (p)
-        pod_free(p); /* its shim is dead; directories are used again */
-    p = pod_new(e, from->uid);
+    if (p) /* its shim is dead; directories are used again, its containers stay as exited */
+        clear(p);
+    else
+        p = pod_new(e, from->uid);
     rc = p ? copy_fields(p, from) : -E_NOMEM;
     if (rc == 0)
         rc = pod_open_dirs(p, &err);
+    if (rc == 0) /* before there is anything to find again */
+        rc = record_pod_write(p, &err);
     if (rc == 0)
         rc = make_files(p, &err);
     if (rc == 0)
@@ -333,8 +362,11 @@ void pods_create(void *self, const struct runtime_pod *from, runtime_done_fn *do
         close(leaf);
     if (rc == 0)
         rc = hello(p, from, done, ctx, &err);
-    if (rc < 0) /* what is there stays until pod_remove */
+    if (rc < 0) {
+        if (p)
+            give_up(p);
         engine_done(done, ctx, rc, &err);
+    }
 }
 
 void pods_file(void *self, const char *uid, const char *name, struct str content, runtime_done_fn *done, void *ctx)
@@ -380,8 +412,8 @@ int pod_source(struct pod *p, struct container *c, const char *what, int *ret_fd
 
 struct removal {
     struct engine *e;
-    char uid[ENGINE_UID_BYTES], cgroup[ENGINE_PATH_BYTES];
-    int pods_dir, run_dir, cgroup_root;
+    char uid[ENGINE_UID_BYTES], cgroup[ENGINE_PATH_BYTES], logs[ENGINE_PATH_BYTES];
+    int pods_dir, run_dir, logs_dir, cgroup_root;
     bool network;
     runtime_done_fn *done;
     void *ctx;
@@ -429,6 +461,9 @@ static int remove_all(void *ctx, int64_t values[4])
     int tree = path_remove_tree(r->run_dir, r->uid);
     if (tree == 0)
         tree = path_remove_tree(r->pods_dir, r->uid);
+    int logs = path_remove_tree(r->logs_dir, r->logs);
+    if (tree == 0 && logs != -E_NOT_FOUND)
+        tree = logs;
     return tree < 0 ? tree : rc;
 }
 
@@ -457,9 +492,10 @@ void pods_remove(void *self, const char *uid, runtime_done_fn *done, void *ctx)
         engine_done(done, ctx, p ? -E_NOMEM : 0, NULL);
         return;
     }
-    *r = (struct removal){.e = e, .pods_dir = e->pods_dir, .run_dir = e->run_dir, .cgroup_root = e->cgroup,
-                          .network = !p->host_network && p->addr_count, .done = done, .ctx = ctx};
+    *r = (struct removal){.e = e, .pods_dir = e->pods_dir, .run_dir = e->run_dir, .logs_dir = e->logs_dir,
+                          .cgroup_root = e->cgroup, .network = !p->host_network && p->addr_count, .done = done, .ctx = ctx};
     memcpy(r->uid, p->uid, sizeof r->uid);
+    snprintf(r->logs, sizeof r->logs, "%s_%s_%s", p->namespace, p->name, p->uid);
     pod_cgroup_path(p, "", r->cgroup);
     p->removing = true;
     p->alive = false;

@@ -197,11 +197,53 @@ static void with_the_shim_its_containers_end(void **state)
 static void a_dead_pod_can_be_made_again_at_once(void **state)
 {
     struct fixture *f = *state;
+    char path[200];
     with_the_shim_its_containers_end(state);
+    if (fixture_pod(f) < 0)
+        fail_msg("pod_create: %s", f->message);
+    ask_state(f);
+    assert_true(f->pod_alive);
+    assert_int_equal(f->containers, 1);
+    assert_int_equal(f->container_state, RUNTIME_EXITED);
     assert_int_equal(fixture_remove(f, 'c'), 0);
+    snprintf(path, sizeof path, "%s/pods/" TEST_UID "/containers/%s", f->data, fixture_id('c'));
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(fixture_run(f, 'd', "exit 4", NULL, 0), 4);
+}
+
+static void a_pod_that_could_not_be_made_can_be_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const reaching_out[] = {"kernel.panic=1", NULL};
+    struct runtime_pod p = {.uid = TEST_UID, .namespace = "default", .name = "web", .hostname = "web-1",
+                            .cgroup = "besteffort/pod" TEST_UID, .sysctls = reaching_out};
+    assert_int_equal(fixture_pod_remove(f), 0);
+    f->answered = false;
+    f->rt.ops->pod_create(f->rt.self, &p, fixture_done, f);
+    fixture_wait(f, &f->answered);
+    assert_int_equal(f->rc, -E_PERM);
+    assert_string_equal(f->message, "sysctl kernel.panic=1 is not the pod's own");
     if (fixture_pod(f) < 0)
         fail_msg("pod_create: %s", f->message);
     assert_int_equal(fixture_run(f, 'd', "exit 4", NULL, 0), 4);
+}
+
+static void nothing_is_left_of_a_removed_pod(void **state)
+{
+    struct fixture *f = *state;
+    char command[600];
+    struct runtime_volume v = {.pod_uid = TEST_UID, .name = "m", .kind = RUNTIME_VOLUME_EMPTY_DIR_MEMORY, .fs_group = -1};
+    f->answered = false;
+    f->rt.ops->volume_set(f->rt.self, &v, fixture_done, f);
+    fixture_wait(f, &f->answered);
+    assert_int_equal(fixture_create(f, 'c', "\"args\":[\"sleep\",\"100\"],\"cwd\":\"/\"", "", "", false), 0);
+    assert_int_equal(fixture_start(f, 'c'), 0);
+    assert_int_equal(fixture_pod_remove(f), 0);
+    snprintf(command, sizeof command,
+             "test -z \"$(ls %s/pods %s/pods | grep -v :)\" && ! grep -q %s /proc/self/mounts && "
+             "! find /sys/fs/cgroup -name 'pod" TEST_UID "' | grep -q . && ! ip link | grep -q ': kl' && "
+             "! pgrep -f '^keelson-shim " TEST_UID "'", f->data, f->run, f->dir);
+    assert_int_equal(system(command), 0);
 }
 
 static void exec_in(struct fixture *f, char digit, const char *script, bool tty)
@@ -367,6 +409,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(closing_a_session_ends_its_process, setup, teardown),
         cmocka_unit_test_setup_teardown(volumes_change_at_once_and_follow_no_link_out, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flood_of_output_is_bounded_on_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_pod_that_could_not_be_made_can_be_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_left_of_a_removed_pod, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
