@@ -29,12 +29,12 @@ int object_new(const struct json *tree, struct object **ret_object)
     struct buf text CLEANUP_BUF;
     int64_t revision = 0;
 
+    buf_init(&text, LIMIT_OBJECT_BYTES * 2);
     if (name.n == 0)
         return -E_INVALID;
     struct str rv = json_path_str(meta, "resourceVersion");
     if (rv.n && str_to_i64(rv, &revision) < 0)
         return -E_INVALID;
-    buf_init(&text, LIMIT_OBJECT_BYTES * 2);
     json_write(&text, tree);
     if (text.failed)
         return -E_NOMEM;

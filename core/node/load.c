@@ -71,7 +71,7 @@ static void loaded(void *ctx, const struct runtime_result *r, const struct runti
 {
     struct load *l = ctx;
     struct request *q = l->request;
-    struct buf b CLEANUP_BUF;
+    struct buf b CLEANUP_BUF = {0};
     l->answered = true;
     close_pipe(l);
     if (!q) {
