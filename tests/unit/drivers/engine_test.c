@@ -305,6 +305,30 @@ static void a_terminal_has_the_size_it_is_given(void **state)
     assert_int_equal(f->exec_exit.code, 0);
 }
 
+static void attach_types_and_reads_while_the_log_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    char out[4096] = "";
+    size_t n = 0;
+    const char *process = "\"args\":[\"sh\",\"-c\",\"read a; echo got $a; test -t 0 && echo terminal\"],\"cwd\":\"/\"";
+    assert_int_equal(fixture_create(f, 'a', process, "", "", true), 0);
+    assert_int_equal(fixture_start(f, 'a'), 0);
+    f->answered = false;
+    f->rt.ops->attach(f->rt.self, fixture_id('a'), fixture_streams, f);
+    fixture_wait(f, &f->answered);
+    assert_int_equal(f->rc, 0);
+    assert_int_equal(write(f->streams.in, "word\n", 5), 5);
+    close(f->streams.in);
+    for (ssize_t got; n < sizeof out - 1 && (got = read(f->streams.out, out + n, sizeof out - 1 - n)) > 0;)
+        n += (size_t)got;
+    close(f->streams.out);
+    assert_non_null(strstr(out, "got word"));
+    assert_non_null(strstr(out, "terminal"));
+    fixture_wait(f, &f->exited);
+    fixture_log(f, 'a', out, sizeof out);
+    assert_non_null(strstr(out, "got word"));
+}
+
 static void closing_a_session_ends_its_process(void **state)
 {
     struct fixture *f = *state;
@@ -411,6 +435,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_flood_of_output_is_bounded_on_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pod_that_could_not_be_made_can_be_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_left_of_a_removed_pod, setup, teardown),
+        cmocka_unit_test_setup_teardown(attach_types_and_reads_while_the_log_goes_on, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
