@@ -195,11 +195,19 @@ static int wait_rc(struct fixture *f)
     return f->rc;
 }
 
+/* Tests run side by side on one tree of cgroups. */
+const char *fixture_cgroup(void)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "besteffort/pod" TEST_UID "-%d", (int)getpid());
+    return path;
+}
+
 int fixture_pod(struct fixture *f)
 {
     struct net_addr cidr, dns;
     struct runtime_pod p = {.uid = TEST_UID, .namespace = "default", .name = "web", .hostname = "web-1",
-                            .cgroup = "besteffort/pod" TEST_UID, .addr_count = 1};
+                            .cgroup = fixture_cgroup(), .addr_count = 1};
     assert_int_equal(net_addr_parse(STR("10.244.0.0"), false, &cidr), 0);
     assert_int_equal(net_addr_parse(STR("10.96.0.10"), false, &dns), 0);
     assert_int_equal(net_addr_parse(STR("10.244.0.7"), false, &p.addrs[0]), 0);

@@ -46,6 +46,7 @@ void fixture_wait(struct fixture *f, const bool *until);
 runtime_done_fn fixture_done;
 runtime_streams_fn fixture_streams;
 
+const char *fixture_cgroup(void);
 int fixture_pod(struct fixture *f);
 int fixture_pod_remove(struct fixture *f);
 /* id: one hex digit, repeated. extra: members of the configuration put before the rest, or "". */

@@ -216,7 +216,7 @@ static void a_pod_that_could_not_be_made_can_be_tried_again(void **state)
     struct fixture *f = *state;
     static const char *const reaching_out[] = {"kernel.panic=1", NULL};
     struct runtime_pod p = {.uid = TEST_UID, .namespace = "default", .name = "web", .hostname = "web-1",
-                            .cgroup = "besteffort/pod" TEST_UID, .sysctls = reaching_out};
+                            .cgroup = fixture_cgroup(), .sysctls = reaching_out};
     assert_int_equal(fixture_pod_remove(f), 0);
     f->answered = false;
     f->rt.ops->pod_create(f->rt.self, &p, fixture_done, f);
@@ -241,8 +241,8 @@ static void nothing_is_left_of_a_removed_pod(void **state)
     assert_int_equal(fixture_pod_remove(f), 0);
     snprintf(command, sizeof command,
              "test -z \"$(ls %s/pods %s/pods | grep -v :)\" && ! grep -q %s /proc/self/mounts && "
-             "! find /sys/fs/cgroup -name 'pod" TEST_UID "' | grep -q . && ! ip link | grep -q ': kl' && "
-             "! pgrep -f '^keelson-shim " TEST_UID "'", f->data, f->run, f->dir);
+             "! find /sys/fs/cgroup -path '*/%s' | grep -q . && ! ip link | grep -q ': kl'",
+             f->data, f->run, f->dir, fixture_cgroup());
     assert_int_equal(system(command), 0);
 }
 
