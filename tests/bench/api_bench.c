@@ -61,7 +61,7 @@ static void next(struct worker *w)
 {
     struct bench *b = w->bench;
     char path[200], head[300];
-    struct buf body CLEANUP_BUF;
+    struct buf body CLEANUP_BUF = {0};
     struct client_request r = {.method = "GET", .path = path};
 
     w->began_ns = now_ns(b);
