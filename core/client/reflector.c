@@ -13,25 +13,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "client/cache_int.h"
+#include "wire/url.h"
 
 enum { RETRY_FIRST_MS = 200, RETRY_LONGEST_MS = 30 * 1000, WATCH_SECONDS = 480 };
-
-static void put_encoded(struct buf *b, const char *s)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    for (; *s; s++) {
-        unsigned char ch = (unsigned char)*s;
-        bool plain = (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') ||
-                     (ch >= 'A' && ch <= 'Z') || strchr("-._~", ch);
-        if (plain) {
-            buf_putc(b, (char)ch);
-        } else {
-            buf_putc(b, '%');
-            buf_putc(b, hex[ch >> 4]);
-            buf_putc(b, hex[ch & 15]);
-        }
-    }
-}
 
 static void put_query(struct cache *c, struct buf *b)
 {
@@ -39,12 +23,12 @@ static void put_query(struct cache *c, struct buf *b)
     buf_putc(b, '?');
     if (c->field_selector) {
         buf_puts(b, "fieldSelector=");
-        put_encoded(b, c->field_selector);
+        url_encode(b, str_of(c->field_selector));
         buf_putc(b, '&');
     }
     if (c->label_selector) {
         buf_puts(b, "labelSelector=");
-        put_encoded(b, c->label_selector);
+        url_encode(b, str_of(c->label_selector));
         buf_putc(b, '&');
     }
 }
@@ -265,7 +249,7 @@ static int begin(struct cache *c)
         buf_printf(&path, "limit=%d", LIMIT_LIST_CHUNK);
         if (r->continue_token) {
             buf_puts(&path, "&continue=");
-            put_encoded(&path, r->continue_token);
+            url_encode(&path, str_of(r->continue_token));
         }
     }
     struct client_request q = {
