@@ -32,7 +32,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
     -Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type
 CPPFLAGS := -D_GNU_SOURCE -I. -Icore -I$(BUILD)/gen
 CFLAGS := -std=gnu17 $(WARN) -ffunction-sections -fdata-sections -fno-strict-aliasing
-GCC_INCLUDE := $(shell gcc -print-file-name=include)
+GCC_INCLUDE := $(shell gcc -print-file-name=include 2>/dev/null)
 M := $(DEPS)/musl
 
 # Three flavours of the same tree: what ships, what the tests run, what libFuzzer drives.
@@ -50,8 +50,8 @@ DIR_fuzz := $(BUILD)/libfuzzer
 THIRD := bearssl mbedtls lwip cjson yaml z zstd llhttp
 third = $(THIRD:%=$(DEPS)/$(1)/lib/lib%.a)
 group = -Wl,--start-group $(1) -Wl,--end-group
-LIBGCC := $(shell gcc -print-libgcc-file-name)
-crt = $(shell gcc -print-file-name=$(1))
+LIBGCC := $(shell gcc -print-libgcc-file-name 2>/dev/null)
+crt = $(shell gcc -print-file-name=$(1) 2>/dev/null)
 # A real static PIE: musl's self-relocating start file and no interpreter.
 LINK_ship = gcc -nostdlib -static-pie -Wl,-z,text,-z,relro,-z,now,--gc-sections -o $@ $(M)/lib/rcrt1.o \
     $(M)/lib/crti.o $(call crt,crtbeginS.o) $(call group,$(1) $(call third,musl) $(M)/lib/libc.a \

@@ -6,7 +6,7 @@ DEPS ?= build/deps
 SRC := $(DEPS)/src
 CONF := image/config
 LIBS := musl bearssl lwip mbedtls cjson libyaml zlib libzstd nghttp2
-GCC_INCLUDE := $(shell gcc -print-file-name=include)
+GCC_INCLUDE := $(shell gcc -print-file-name=include 2>/dev/null)
 
 .PHONY: fetch build
 .DELETE_ON_ERROR:
