@@ -9,12 +9,21 @@
  * of its entry points returns (`depth`).
  *
  * Order: while `unread` holds bytes, nothing newer is read, so they come first.
+ *
+ * Output of one turn of the loop leaves together, from a task (`send`): an answer that is written
+ * in pieces is one record and one system call. From SEND_NOW bytes on it does not wait.
  */
 #include "wire/conn.h"
 
 #include "base/assert.h"
 
-enum { READ_STEP = 16 * 1024, READS_A_TURN = 4, HANDSHAKE_MS = 10 * 1000, LINGER_MS = 10 * 1000 };
+enum {
+    READ_STEP = 16 * 1024,
+    READS_A_TURN = 4,
+    SEND_NOW = CONN_LOW,
+    HANDSHAKE_MS = 10 * 1000,
+    LINGER_MS = 10 * 1000
+};
 
 enum state { CONNECTING, HANDSHAKE, OPEN, FINISHING, CLOSED };
 
@@ -25,6 +34,7 @@ struct conn {
     void *ctx;
     struct loop_fd fd;
     struct loop_timer timer;
+    struct loop_task send;  /* what this turn wrote */
     struct loop_task again; /* bytes that were unread, or TLS that holds more plain text */
     struct tls *tls;
     struct buf out; /* plain connection: unsent bytes; TLS: plain text not yet encrypted */
@@ -59,22 +69,13 @@ static void release(struct conn *c)
     loop_fd_remove(c->loop, &c->fd);
     loop_timer_cancel(c->loop, &c->timer);
     loop_task_cancel(&c->again);
+    loop_task_cancel(&c->send);
     if (fd >= 0)
         c->net.ops->close(c->net.ctx, fd);
     tls_free(c->tls);
     c->tls = NULL;
     buf_done(&c->out);
     buf_done(&c->unread);
-}
-
-void conn_free(struct conn *c)
-{
-    if (!c || c->freed)
-        return;
-    release(c);
-    c->freed = true;
-    if (c->depth == 0)
-        destroy(c);
 }
 
 /* Ends it and tells the owner, who then frees it. */
@@ -86,6 +87,12 @@ static void end(struct conn *c, int rc, const char *message)
     c->handlers->closed(c->ctx, rc, message ? message : err_text(rc));
 }
 
+/* Is this turn's output still to be tried? */
+static bool will_send(const struct conn *c)
+{
+    return !list_empty(&c->send.link);
+}
+
 static size_t pending(const struct conn *c)
 {
     return buf_len(&c->out) + (c->tls ? buf_len(tls_output(c->tls)) : 0);
@@ -94,14 +101,15 @@ static size_t pending(const struct conn *c)
 static void update_events(struct conn *c)
 {
     unsigned events = 0;
+    bool out = pending(c) && !will_send(c);
     if (c->state == CLOSED)
         return;
     if (c->state == CONNECTING)
         events = POLL_OUT;
     else if (c->state == HANDSHAKE)
-        events = POLL_IN | (pending(c) ? POLL_OUT : 0);
+        events = POLL_IN | (out ? POLL_OUT : 0);
     else
-        events = (c->paused || c->peer_ended ? 0 : POLL_IN) | (pending(c) ? POLL_OUT : 0);
+        events = (c->paused || c->peer_ended ? 0 : POLL_IN) | (out ? POLL_OUT : 0);
     loop_fd_set(c->loop, &c->fd, events);
 }
 
@@ -157,6 +165,18 @@ static int flush(struct conn *c)
     return rc;
 }
 
+void conn_free(struct conn *c)
+{
+    if (!c || c->freed)
+        return;
+    if (will_send(c)) /* what was written before it still goes, as far as the socket takes it */
+        (void)flush(c);
+    release(c);
+    c->freed = true;
+    if (c->depth == 0)
+        destroy(c);
+}
+
 static void after_output(struct conn *c)
 {
     if (c->state == CLOSED)
@@ -179,7 +199,9 @@ int conn_write(struct conn *c, struct str bytes)
     buf_append_str(&c->out, bytes);
     if (c->out.failed)
         return -E_TOO_LARGE;
-    if (c->state == OPEN) {
+    if (c->state == OPEN && buf_len(&c->out) < SEND_NOW) {
+        loop_defer(c->loop, &c->send);
+    } else if (c->state == OPEN) {
         int rc = flush(c);
         if (rc < 0) {
             /* Told from the loop: the caller is in the middle of something. */
@@ -192,6 +214,18 @@ int conn_write(struct conn *c, struct str bytes)
         c->high = true;
     update_events(c);
     return 0;
+}
+
+static void on_send(void *ctx)
+{
+    struct conn *c = ctx;
+    enter(c);
+    int rc = flush(c);
+    if (rc < 0)
+        end(c, rc, NULL);
+    else
+        after_output(c);
+    leave(c);
 }
 
 size_t conn_unsent(const struct conn *c)
@@ -432,6 +466,7 @@ static int make(const struct conn_options *o, struct conn **ret_conn)
     loop_fd_init(&c->fd, on_fd, c);
     loop_timer_init(&c->timer, on_timer, c);
     loop_task_init(&c->again, on_again, c);
+    loop_task_init(&c->send, on_send, c);
     if (o->tls) {
         int rc = tls_new(o->tls, o->server_name, &c->tls);
         if (rc < 0) {

@@ -94,6 +94,28 @@ static int load(struct tls_context *c, const struct tls_config *o, struct err *e
     return 0;
 }
 
+/* The library would begin with ChaCha20, which is right only where AES is not an instruction. */
+static const int aes_first[] = {MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+                                MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
+                                MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+                                MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+                                MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+                                MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+                                MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+                                MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+                                MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+                                0};
+
+static bool has_fast_aes(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+#else
+    return false;
+#endif
+}
+
 static int configure(struct tls_context *c, const struct tls_config *o)
 {
     static const int modes[] = {[TLS_PEER_NONE] = MBEDTLS_SSL_VERIFY_NONE,
@@ -106,6 +128,8 @@ static int configure(struct tls_context *c, const struct tls_config *o)
         return rc;
     mbedtls_ssl_conf_rng(&c->config, crypto_rng, NULL);
     mbedtls_ssl_conf_authmode(&c->config, modes[o->peer]);
+    if (has_fast_aes())
+        mbedtls_ssl_conf_ciphersuites(&c->config, aes_first);
     mbedtls_ssl_conf_min_tls_version(&c->config, MBEDTLS_SSL_VERSION_TLS1_2);
     for (size_t i = 0; o->alpn && o->alpn[i] && i + 1 < sizeof c->alpn / sizeof c->alpn[0]; i++)
         c->alpn[i] = o->alpn[i];
