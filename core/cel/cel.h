@@ -76,6 +76,8 @@ struct cel_type {
     const char *const *list_keys; /* NULL-terminated, for CEL_LIST_MAP */
     bool nullable;                /* null is a value; else it is an error to read it */
     bool bare_date;               /* of TIMESTAMP: format date ("2026-11-23") */
+    bool open;                    /* the checker's own: holds parameters */
+    uint8_t depth;                /* the checker's own */
     /* For cost estimates. 0: unknown. Elements of a list or map, bytes of a string. */
     uint64_t max_size;
 };
@@ -222,7 +224,9 @@ struct cel_run {
     const struct cel_value *variables; /* parallel to the env's */
     uint64_t limit;                    /* of cost; 0: CEL_LIMIT_CALL */
     uint64_t cost;                     /* out: what it took, also on failure */
-    struct cel_cache *cache;           /* out: of long lists and maps, in the arena; or NULL */
+    /* The evaluator's own: begin as zero. May be kept for the next run with the same arena. */
+    struct cel_cache *cache; /* places in long lists and maps */
+    uint64_t work;           /* comparisons of values within values */
 };
 
 /*
