@@ -47,7 +47,7 @@ DIR_ship := $(BUILD)
 DIR_asan := $(BUILD)/asan
 DIR_fuzz := $(BUILD)/libfuzzer
 
-THIRD := bearssl mbedtls lwip cjson yaml z zstd llhttp
+THIRD := bearssl mbedtls lwip cjson yaml z zstd llhttp nghttp2
 third = $(THIRD:%=$(DEPS)/$(1)/lib/lib%.a)
 group = -Wl,--start-group $(1) -Wl,--end-group
 LIBGCC := $(shell gcc -print-libgcc-file-name 2>/dev/null)

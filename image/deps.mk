@@ -58,7 +58,10 @@ flags_zstd := -I$(Z) -DZSTD_DISABLE_ASM -DZSTD_LEGACY_SUPPORT=0 -DXXH_NAMESPACE=
 H := $(SRC)/nghttp2/third-party/llhttp
 files_llhttp := $(wildcard $(H)/src/*.c)
 
-ARCHIVES := bearssl mbedtls lwip cjson yaml z zstd llhttp
+files_nghttp2 := $(wildcard $(SRC)/nghttp2/lib/*.c)
+flags_nghttp2 := -I$(SRC)/nghttp2/lib -DHAVE_ARPA_INET_H -DHAVE_NETINET_IN_H -DNGHTTP2_STATICLIB
+
+ARCHIVES := bearssl mbedtls lwip cjson yaml z zstd llhttp nghttp2
 
 # ---- two flavours ----
 cc_musl = gcc -nostdinc -isystem $(DEPS)/musl/include -isystem $(GCC_INCLUDE) -O2 -g0
@@ -108,5 +111,8 @@ cp -r $(SRC)/mbedtls/include/mbedtls $(SRC)/mbedtls/include/psa $$i/ && \
 cat $(CONF)/mbedtls_config_tail.h >>$$i/mbedtls/mbedtls_config.h && \
 cp -r $(L)/include/lwip $(L)/include/netif $$i/ && cp -r $(CONF)/lwipopts.h $(CONF)/arch $$i/ && \
 cp $(SRC)/cjson/cJSON.h $(SRC)/libyaml/include/yaml.h $(SRC)/zlib/zlib.h $(SRC)/zlib/zconf.h $$i/ && \
-cp $(Z)/zstd.h $(Z)/zstd_errors.h $(H)/include/llhttp.h $$i/
+cp $(Z)/zstd.h $(Z)/zstd_errors.h $(H)/include/llhttp.h $$i/ && \
+mkdir -p $$i/nghttp2 && cp $(SRC)/nghttp2/lib/includes/nghttp2/nghttp2.h $$i/nghttp2/ && \
+sed 's/@PACKAGE_VERSION@/1.64.0/; s/@PACKAGE_VERSION_NUM@/0x014000/' \
+    $(SRC)/nghttp2/lib/includes/nghttp2/nghttp2ver.h.in >$$i/nghttp2/nghttp2ver.h
 endef

@@ -34,13 +34,13 @@ static void control_linked(void *ctx, int fd)
 
 static int make_context(const struct keys_identity *id, bool server, struct tls_context **ret_ctx)
 {
-    static const char *const alpn[] = {"http/1.1", NULL};
+    static const char *const alpn[] = {"h2", "http/1.1", NULL}; /* kubelets speak the latter */
     struct tls_config c = {.server = server,
                            .cert_chain_pem = id->cert_pem,
                            .key_pem = id->key_pem,
                            .trust_pem = id->ca_pem,
                            .peer = server ? TLS_PEER_OPTIONAL : TLS_PEER_REQUIRED,
-                           .alpn = alpn};
+                           .alpn = server ? alpn : alpn + 1};
     struct err err = {0};
     int rc = tls_context_new(&c, ret_ctx, &err);
     if (rc < 0)

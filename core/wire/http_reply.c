@@ -1,8 +1,9 @@
-/* The server's answers: heads, bodies fixed or chunked, hand-overs. See http_server.h. */
+/* The server's answers: heads, bodies fixed or chunked, hand-overs. See http_server.h. The framing
+ * is HTTP/1.1's here; that of a stream is in http2.c. */
 #include <stdio.h>
 #include <time.h>
 
-#include "wire/http_server_int.h"
+#include "wire/http2.h"
 
 enum { HEAD_MAX = 64 * 1024 };
 
@@ -37,7 +38,7 @@ static void put_headers(struct buf *b, const struct http_header *headers, size_t
     }
 }
 
-static void put_date(struct buf *b, struct loop *loop)
+void http_put_date(struct buf *b, struct loop *loop)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -45,7 +46,7 @@ static void put_date(struct buf *b, struct loop *loop)
     struct tm t;
     if (!gmtime_r(&now, &t)) /* the C locale's names whatever strftime thinks */
         return;
-    buf_printf(b, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n", days + 3 * t.tm_wday,
+    buf_printf(b, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * t.tm_wday,
                t.tm_mday, months + 3 * t.tm_mon, t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
@@ -80,8 +81,14 @@ void http_reply(struct http_request *r, int status, const struct http_header *he
     if (!r->active || r->replied || !r->conn)
         return;
     r->replied = true;
+    if (r->stream) {
+        http2_reply(r, status, headers, header_count, length);
+        return;
+    }
     put_status(&b, status);
-    put_date(&b, http_server_loop(r->server));
+    buf_puts(&b, "Date: ");
+    http_put_date(&b, http_server_loop(r->server));
+    buf_puts(&b, "\r\n");
     put_headers(&b, headers, header_count);
     put_framing(r, &b, status, length);
     if (!r->body_done)
@@ -106,6 +113,10 @@ void http_reply_write(struct http_request *r, struct str bytes)
     char size[24];
     if (!r->active || !r->replied || !r->conn || bytes.n == 0 || r->bodiless || r->head_only)
         return;
+    if (r->stream) {
+        http2_write(r, bytes);
+        return;
+    }
     if (!r->chunked) {
         if (r->left >= 0 && (int64_t)bytes.n > r->left)
             bytes.n =
@@ -128,7 +139,9 @@ void http_reply_end(struct http_request *r)
         http_reply_abort(r);
         return;
     }
-    if (r->chunked && !r->head_only)
+    if (r->stream)
+        ;
+    else if (r->chunked && !r->head_only)
         send(r, STR("0\r\n\r\n"));
     else if (r->left > 0 && !r->head_only && !r->bodiless)
         r->close = true; /* less than was promised: the end of the connection says so */
@@ -145,6 +158,8 @@ void http_reply_whole(struct http_request *r, int status, const char *content_ty
 
 size_t http_reply_unsent(const struct http_request *r)
 {
+    if (r->stream)
+        return buf_len(&r->out);
     return r->conn ? conn_unsent(r->conn) : 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * The HTTP/1.1 server: accepting and reading. See http_server.h.
+ * The HTTP server: accepting and reading; HTTP/1.1 here, HTTP/2 in http2.c. See http_server.h.
  *
  *   idle --first byte--> head --begin--> body --complete--> answering --end--> idle
  *
@@ -10,7 +10,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "wire/http_server_int.h"
+#include "wire/http2.h"
 
 enum {
     HEAD_MS = 10 * 1000,  /* for a whole head */
@@ -40,6 +40,7 @@ static void destroy(struct http_request *r)
     list_remove(&r->link);
     s->count--;
     http1_free(r->parser);
+    http2_free(r->h2);
     conn_free(r->conn);
     mem_free(r);
     if (s->full) {
@@ -168,7 +169,10 @@ static void on_data(void *ctx, struct str bytes)
     if (!r->conn || !conn_is_open(r->conn))
         return;
     r->reading = true;
-    read_messages(r, bytes);
+    if (r->h2 && http2_feed(r->h2, bytes) < 0)
+        drop(r);
+    else if (!r->h2)
+        read_messages(r, bytes);
     r->reading = false;
     if (!r->conn)
         destroy(r);
@@ -184,13 +188,18 @@ static void on_closed(void *ctx, int rc, const char *message)
 static void on_opened(void *ctx)
 {
     struct http_request *r = ctx;
+    const char *protocol = conn_tls(r->conn) ? tls_alpn(conn_tls(r->conn)) : NULL;
     conn_deadline(r->conn, HEAD_MS);
+    if (protocol && cstr_eq(protocol, "h2") && http2_new(r, &r->h2) < 0)
+        drop(r);
 }
 
 static void on_drained(void *ctx)
 {
     struct http_request *r = ctx;
-    if (r->active && r->server->handlers->drained)
+    if (r->h2)
+        http2_drained(r->h2);
+    else if (r->active && r->server->handlers->drained)
         r->server->handlers->drained(r->ctx, r);
 }
 
@@ -204,6 +213,10 @@ void http_request_over(struct http_request *r, bool give_up)
     r->active = false;
     if (!r->conn)
         return;
+    if (r->stream) {
+        http2_end(r, give_up);
+        return;
+    }
     if (give_up) {
         drop(r);
     } else if (again) {
@@ -245,6 +258,10 @@ void http_request_pause(struct http_request *r, bool paused)
     if (!r->active || r->paused == paused || (paused && r->body_done))
         return;
     r->paused = paused;
+    if (r->stream) {
+        http2_pause(r, paused);
+        return;
+    }
     conn_deadline(r->conn, paused || r->body_done ? 0 : BODY_MS);
     conn_pause(r->conn, paused);
 }
@@ -372,4 +389,10 @@ size_t http_server_connections(const struct http_server *s)
 struct loop *http_server_loop(const struct http_server *s)
 {
     return s->loop;
+}
+
+const struct http_server_handlers *http_server_handlers(const struct http_server *s, void **ret_ctx)
+{
+    *ret_ctx = s->ctx;
+    return s->handlers;
 }
