@@ -6,19 +6,16 @@ does to objects, what is refused and how, and that killed roles come back with n
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 import cluster  # noqa: E402
-
-KEELSON = os.path.abspath(os.environ.get("KEELSON", os.path.join(TOP, "build", "keelson")))
+from control import KEELSON, Control, expect, run  # noqa: E402
 
 WEB = """
 apiVersion: apps/v1
@@ -40,60 +37,6 @@ spec:
   selector: {app: web}
   ports: [{port: 80, targetPort: http, nodePort: 30080}]
 """
-
-
-class Control:
-    def __init__(self):
-        self.data = tempfile.mkdtemp(prefix="keelson-control-")
-        self.port = cluster.free_port()
-        self.log = open(os.path.join(self.data, "log"), "w")
-        self.process = None
-        # As nobody in particular, where we may choose: the control plane needs no rights.
-        self.binary = os.path.join(self.data, "keelson")
-        shutil.copy(KEELSON, self.binary)
-        self.become = []
-        if os.geteuid() == 0:
-            os.chown(self.data, 65534, 65534)
-            self.become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [*self.become, self.binary, "run", "--data", self.data, "--role", "control", "--listen", f"127.0.0.1:{self.port}"],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        cluster.retry(lambda: self.k("get", "--raw", "/readyz"), 20)
-
-    def stop(self, how=signal.SIGTERM):
-        if self.process:
-            self.process.send_signal(how)
-            self.process.wait(20)
-            self.process = None
-
-    def k(self, *words, input=None, check=True, timeout=30):
-        argv = ["kubectl", "--kubeconfig", os.path.join(self.data, "admin.kubeconfig"), *words]
-        stdin = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
-        r = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, **stdin)
-        if check and r.returncode:
-            raise RuntimeError(f"{' '.join(words)}: {r.stdout}{r.stderr}")
-        return r.stdout if check else r.stdout + r.stderr
-
-    def json(self, *words):
-        return json.loads(self.k("get", *words, "-o", "json"))
-
-    def roles(self):
-        """Process ids by role name."""
-        found = {}
-        out = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
-                             capture_output=True, text=True).stdout
-        for line in out.splitlines():
-            m = re.match(r"\s*(\d+) keelson: (\w+)", line)
-            if m:
-                found[m.group(2)] = int(m.group(1))
-        return found
-
-
-def expect(truth, what):
-    if not truth:
-        raise AssertionError(what)
 
 
 def defaults(c):
@@ -246,41 +189,17 @@ def words(c):
             expect(len(r.stderr.strip().splitlines()) == 1, f"one line: {r.stderr}")
 
 
-def main():
-    c = Control()
-    failed = 0
-    steps = (
-        ("unknown words and options end with one line and status 2", words),
-        ("the control plane starts without root's rights", lambda c: c.start()),
-        ("clients find what they take for granted", defaults),
-        ("deployments roll, scale and roll back", rollout),
-        ("deleting an owner deletes what it owns", deletion_takes_what_is_owned),
-        ("a namespace is deleted with everything in it", namespaces),
-        ("patches, selectors and optimistic concurrency", patches),
-        ("bad input is refused with the path of the field", refusals),
-        ("strangers get 401, service accounts 403", strangers),
-        ("a watch shows what is created", watching),
-        ("each killed role returns alone", killed_roles_return),
-        ("nothing is lost by killing and restarting all", restart_keeps_everything),
-    )
-    try:
-        for name, fn in steps:
-            try:
-                fn(c)
-                print(f"ok {name}", flush=True)
-            except Exception as e:
-                failed += 1
-                print(f"not ok {name}: {str(e)[:1500]}", flush=True)
-                if not c.process:
-                    break
-    finally:
-        c.stop()
-        c.log.close()
-        if failed:
-            with open(os.path.join(c.data, "log"), errors="replace") as f:
-                print("".join("# " + line for line in f.readlines()[-40:]))
-        shutil.rmtree(c.data, ignore_errors=True)
-    sys.exit(1 if failed else 0)
-
-
-main()
+run(Control(), (
+    ("unknown words and options end with one line and status 2", words),
+    ("the control plane starts without root's rights", lambda c: c.start()),
+    ("clients find what they take for granted", defaults),
+    ("deployments roll, scale and roll back", rollout),
+    ("deleting an owner deletes what it owns", deletion_takes_what_is_owned),
+    ("a namespace is deleted with everything in it", namespaces),
+    ("patches, selectors and optimistic concurrency", patches),
+    ("bad input is refused with the path of the field", refusals),
+    ("strangers get 401, service accounts 403", strangers),
+    ("a watch shows what is created", watching),
+    ("each killed role returns alone", killed_roles_return),
+    ("nothing is lost by killing and restarting all", restart_keeps_everything),
+))
