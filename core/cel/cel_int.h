@@ -12,6 +12,7 @@ enum {
     CEL_TREE_NODES = 100000,
     CEL_PROBLEMS = 100, /* reported of one expression, as upstream */
     CEL_ARGS = 32,      /* of one call */
+    CEL_TEXT_BYTES = 10 << 20, /* of a text that a function makes */
     LIMIT_DEPTH = 200,  /* of values that are walked for their cost */
 };
 
@@ -240,6 +241,8 @@ uint64_t cel_code_points(struct str s);
 uint64_t cel_size(const struct cel_value *v);
 
 /* ---- times (lib_time.c) ---- */
+#define CEL_TIME_MIN (-62135596800LL) /* year 1 */
+#define CEL_TIME_MAX 253402300799LL   /* year 9999 */
 /* RFC 3339 with up to nine decimals; years 1 to 9999. -E_INVALID. */
 int cel_time_parse(struct str text, struct cel_time *ret, struct err *err) MUST_CHECK;
 int cel_date_parse(struct str text, struct cel_time *ret, struct err *err) MUST_CHECK;
@@ -318,6 +321,9 @@ uint64_t cel_call_cost(struct cel_run *run, const struct cel_function *f,
 int cel_index(struct cel_call *call, const struct cel_value *of, const struct cel_value *index,
               struct cel_value *ret, bool *ret_found) MUST_CHECK;
 
+/* A text made in a buffer, which is done with; longer than CEL_TEXT_BYTES it is over the limit. */
+int cel_text_from(struct cel_call *call, struct buf *b, struct cel_value *ret) MUST_CHECK;
+cel_fn cel_text_format; /* lib_text_format.c */
 uint64_t cel_net_size(const struct cel_opaque *o);      /* of an IP or CIDR, for costs */
 uint64_t cel_format_weight(const struct cel_opaque *o); /* of a named format */
 
