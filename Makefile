@@ -217,10 +217,8 @@ $(BUILD)/libfuzzer/tests/fuzz/%: $(BUILD)/libfuzzer/obj/tests/fuzz/%.o $(below_f
 BENCH_PROGS := $(BENCH:tests/bench/%.c=$(BUILD)/bench/%)
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(below_ship)
 	@mkdir -p $(@D) && $(call LINK_ship,$^)
-BENCH_SCRIPTS := $(sort $(wildcard tests/bench/*_bench.sh tests/bench/*_bench.py))
-bench: all $(BENCH_PROGS)
-	@test -n "$(BENCH_PROGS)$(BENCH_SCRIPTS)" || { echo "no bench yet in tests/bench" >&2; exit 1; }
-	@for b in $(BENCH_PROGS) $(BENCH_SCRIPTS); do BUILD=$(BUILD) KEELSON=$(BUILD)/keelson $$b || exit 1; done
+bench: image $(BENCH_PROGS)
+	@BUILD=$(BUILD) KEELSON=$(BUILD)/keelson PARTS="$(PARTS)" tests/bench/bench
 
 # ---- odds and ends ----
 format:
