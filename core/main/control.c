@@ -33,8 +33,9 @@ struct control {
     struct err failure;
 };
 
-static void give_up(struct control *c, int code, const char *message)
+static void give_up(void *ctx, int code, const char *message)
 {
+    struct control *c = ctx;
     err_set(&c->failure, code, "%s", message);
     loop_stop(c->env->loop);
 }
@@ -119,7 +120,7 @@ static void keys_known(void *ctx, const struct keys_info *info)
     };
     buf_append_str(&c->ca_pem, info->ca_pem);
     int rc = api_new(&o, &c->api, &err);
-    if (rc == 0 && (rc = control_front_new(c->env, c->api, &c->front)) < 0)
+    if (rc == 0 && (rc = control_front_new(c->env, c->api, give_up, c, &c->front)) < 0)
         err_set(&err, -rc, "link to front: %s", err_text(rc));
     if (rc == 0 && (rc = api_bootstrap(c->api, bootstrapped, c)) < 0)
         err_set(&err, -rc, "first objects: %s", err_text(rc));

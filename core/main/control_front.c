@@ -9,6 +9,8 @@ struct control_front {
     struct role_env *env;
     struct api *api;
     struct front_link *link; /* NULL while front is away */
+    void (*broken)(void *ctx, int code, const char *message);
+    void *ctx;
 };
 
 /* One request under way. */
@@ -116,11 +118,15 @@ static void on_drained(void *stream_ctx, struct front_stream *s)
     api_request_drained(c->request);
 }
 
-static void on_closed(void *ctx)
+/* Front being gone is nothing special. A link that broke between two living roles is only made
+ * anew when one of them starts again. */
+static void on_closed(void *ctx, int rc)
 {
     struct control_front *f = ctx;
     front_link_free(f->link);
     f->link = NULL;
+    if (rc == -E_TOO_LARGE)
+        f->broken(f->ctx, E_LIMIT, "front does not take its answers: the link's queue is full");
 }
 
 static void linked(void *ctx, int fd)
@@ -136,13 +142,17 @@ static void linked(void *ctx, int fd)
     }
 }
 
-int control_front_new(struct role_env *env, struct api *api, struct control_front **ret_front)
+int control_front_new(struct role_env *env, struct api *api,
+                      void (*broken)(void *ctx, int code, const char *message), void *ctx,
+                      struct control_front **ret_front)
 {
     struct control_front *f = mem_zalloc(sizeof *f);
     if (!f)
         return -E_NOMEM;
     f->env = env;
     f->api = api;
+    f->broken = broken;
+    f->ctx = ctx;
     role_env_on_link(env, ROLE_FRONT, linked, f);
     *ret_front = f;
     return 0;

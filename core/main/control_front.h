@@ -7,7 +7,10 @@
 
 struct control_front;
 
-int control_front_new(struct role_env *env, struct api *api, struct control_front **ret_front) MUST_CHECK;
+/* `broken` is told once when the role is to end: the link failed although front lives. */
+int control_front_new(struct role_env *env, struct api *api,
+                      void (*broken)(void *ctx, int code, const char *message), void *ctx,
+                      struct control_front **ret_front) MUST_CHECK;
 void control_front_free(struct control_front *f);
 
 #endif

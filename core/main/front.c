@@ -12,15 +12,23 @@ static void control_message(void *ctx, struct imsg_in *m)
 static void control_closed(void *ctx, int rc)
 {
     struct front *f = ctx;
-    (void)rc;
     role_link_free(f->control);
     f->control = NULL;
     front_control_gone(f);
+    if (rc == -E_TOO_LARGE) { /* broken although control lives: only a restart makes another */
+        err_set(&f->failure, E_LIMIT, "control takes no requests: the link's queue is full");
+        loop_stop(f->env->loop);
+    }
+}
+
+static void control_drained(void *ctx)
+{
+    front_control_drained(ctx);
 }
 
 static void control_linked(void *ctx, int fd)
 {
-    static const struct role_link_handlers handlers = {control_message, control_closed, NULL};
+    static const struct role_link_handlers handlers = {control_message, control_closed, control_drained};
     struct front *f = ctx;
     if (f->control)
         control_closed(f, -E_CLOSED);
@@ -100,5 +108,6 @@ int front_run(struct role_env *env, struct err *err)
     if (rc < 0)
         return err_set(err, -rc, "front: %s", err_text(rc));
     role_env_on_link(env, ROLE_CONTROL, control_linked, f);
-    return role_env_loop(env, err); /* the process ends with it: nothing is taken down by hand */
+    rc = role_env_loop(env, err); /* the process ends with it: nothing is taken down by hand */
+    return rc == 0 && f->failure.code ? err_set(err, f->failure.code, "%s", f->failure.text) : rc;
 }

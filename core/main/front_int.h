@@ -20,7 +20,12 @@ struct front {
     struct list calls;  /* all */
     uint32_t next_id;
     unsigned char *buffer;
+    struct err failure; /* the role ends for it */
 };
+
+/* Queued towards control: bodies wait above the first mark, new requests are refused above the
+ * second. */
+enum { FRONT_QUEUE_BODIES = 4 * 1024 * 1024, FRONT_QUEUE_FULL = 16 * 1024 * 1024 };
 
 /* One request of a client. */
 struct front_call {
@@ -30,6 +35,7 @@ struct front_call {
     struct http_request *request; /* NULL: the client went away, or the answer has ended */
     int64_t body_bytes;
     bool complete; /* its body */
+    bool choked;   /* its body waits for the link's queue */
     bool held;     /* its body waits: it will be proxied */
     bool answered; /* a head has been sent to the client */
     bool upgrade;
@@ -49,6 +55,7 @@ extern const struct http_server_handlers front_handlers;
 /* front_request.c */
 void front_control_message(struct front *f, struct imsg_in *m);
 void front_control_gone(struct front *f);
+void front_control_drained(struct front *f); /* the link's queue is empty */
 void front_call_free(struct front_call *c); /* the answer has ended or was given up */
 void front_refuse(struct front_call *c, int status, const char *reason, const char *message);
 

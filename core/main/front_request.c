@@ -166,6 +166,10 @@ static void on_begin(void *server_ctx, struct http_request *r, const struct http
         front_refuse(c, 503, "ServiceUnavailable", "the control plane is starting");
         return;
     }
+    if (role_link_queued(f->control) > FRONT_QUEUE_FULL) {
+        front_refuse(c, 429, "TooManyRequests", "too many requests, please try again later");
+        return;
+    }
     if (head->content_length > LIMIT_BODY_BYTES && !c->held) {
         front_refuse(c, 413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728");
         return;
@@ -190,7 +194,6 @@ static void on_begin(void *server_ctx, struct http_request *r, const struct http
 static void on_body(void *request_ctx, struct http_request *r, struct str bytes)
 {
     struct front_call *c = request_ctx;
-    (void)r;
     if (c->held) {
         front_proxy_body(c, bytes);
         return;
@@ -209,6 +212,10 @@ static void on_body(void *request_ctx, struct http_request *r, struct str bytes)
         (void)!role_link_send(c->front->control, &m);
         bytes.p += n;
         bytes.n -= n;
+    }
+    if (c->front->control && role_link_queued(c->front->control) > FRONT_QUEUE_BODIES) {
+        c->choked = true;
+        http_request_pause(r, true);
     }
 }
 
@@ -353,6 +360,16 @@ void front_control_message(struct front *f, struct imsg_in *m)
     default:
         log_warn("control sent a message of unknown type %u", m->type);
         break;
+    }
+}
+
+void front_control_drained(struct front *f)
+{
+    struct front_call *c;
+    LIST_EACH(c, &f->calls, link)
+    if (c->choked && c->request) {
+        c->choked = false;
+        http_request_pause(c->request, false);
     }
 }
 

@@ -13,6 +13,9 @@
  * only known once they are complete. */
 enum { WAITING_MAX = 64 * 1024 * 1024, BODIES_MAX = 64 * 1024 * 1024 };
 
+/* Queued towards front, all streams together; above it streams wait for the queue to be empty. */
+enum { LINK_HIGH = 4 * 1024 * 1024 };
+
 struct front_stream {
     struct list link;
     struct front_link *owner;
@@ -103,10 +106,11 @@ static void send_simple(struct front_stream *s, uint16_t type)
     send_out(s, &m);
 }
 
-/* As much as the window allows. */
+/* As much as the window and the link allow. */
 static struct str send_some(struct front_stream *s, struct str bytes)
 {
-    while (bytes.n && s->on_the_way < FRONT_WINDOW_BYTES) {
+    while (bytes.n && s->on_the_way < FRONT_WINDOW_BYTES &&
+           role_link_queued(s->owner->link) < LINK_HIGH) {
         size_t n = FRONT_WINDOW_BYTES - s->on_the_way;
         n = n < FRONT_CHUNK_BYTES ? n : FRONT_CHUNK_BYTES;
         n = n < bytes.n ? n : bytes.n;
@@ -296,9 +300,8 @@ static void on_body_end(struct front_stream *s)
     buf_done(&request);
 }
 
-static void on_window(struct front_stream *s, uint64_t taken)
+static void go_on(struct front_stream *s)
 {
-    s->on_the_way -= taken < s->on_the_way ? taken : s->on_the_way;
     if (buf_len(&s->waiting)) {
         struct str left = send_some(s, buf_str(&s->waiting));
         buf_consume(&s->waiting, buf_len(&s->waiting) - left.n);
@@ -311,6 +314,27 @@ static void on_window(struct front_stream *s, uint64_t taken)
         stream_free(s);
     } else if (s->told && s->on_the_way < FRONT_WINDOW_BYTES / 2) {
         s->owner->handlers->drained(s->ctx, s);
+    }
+}
+
+static void on_window(struct front_stream *s, uint64_t taken)
+{
+    s->on_the_way -= taken < s->on_the_way ? taken : s->on_the_way;
+    go_on(s);
+}
+
+/* The link's queue is empty: those that waited for it go on. Windows keep the first in the list
+ * from taking it all. */
+static void on_link_drained(void *ctx)
+{
+    struct front_link *k = ctx;
+    struct front_stream *s, *next;
+    LIST_EACH_SAFE(s, next, &k->streams, link)
+    {
+        if (role_link_queued(k->link) >= LINK_HIGH)
+            return;
+        if (buf_len(&s->waiting))
+            go_on(s); /* ends no stream but s */
     }
 }
 
@@ -357,16 +381,15 @@ static void on_message(void *ctx, struct imsg_in *in)
 static void on_closed(void *ctx, int rc)
 {
     struct front_link *k = ctx;
-    (void)rc;
     while (!list_empty(&k->streams))
         cancel(LIST_FIRST(&k->streams, struct front_stream, link));
-    k->handlers->closed(k->ctx);
+    k->handlers->closed(k->ctx, rc);
 }
 
 int front_link_new(struct loop *l, int fd, const struct front_link_handlers *handlers, void *ctx,
                    struct front_link **ret_link)
 {
-    static const struct role_link_handlers link_handlers = {on_message, on_closed, NULL};
+    static const struct role_link_handlers link_handlers = {on_message, on_closed, on_link_drained};
     struct front_link *k = mem_zalloc(sizeof *k);
     if (!k)
         return -E_NOMEM;

@@ -30,8 +30,9 @@ struct front_link_handlers {
     void (*cancelled)(void *stream_ctx, struct front_stream *s);
     /* What waited has been sent. */
     void (*drained)(void *stream_ctx, struct front_stream *s);
-    /* front is gone; all streams have been cancelled. Free the link here or later. */
-    void (*closed)(void *ctx);
+    /* The link ended; all streams have been cancelled. rc -E_CLOSED: front is gone. Free the link
+     * here or later. */
+    void (*closed)(void *ctx, int rc);
 };
 
 /* Takes fd over on success. */
