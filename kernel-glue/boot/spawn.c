@@ -20,7 +20,8 @@ static void child_put(const char *path, const char *text)
 
 static _Noreturn void child(const struct spawn *s, pid_t parent)
 {
-    static char *const environment[] = {"PATH=/", NULL};
+    static char path[] = "PATH=/";
+    static char *const environment[] = {path, NULL};
     char score[16];
     sigset_t none;
 
