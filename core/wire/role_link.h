@@ -1,7 +1,7 @@
 /*
  * A link between two roles: messages (wire/imsg) over a SOCK_SEQPACKET socket in the loop, with a
- * queue for what the kernel does not take at once. The sender bounds what it queues by watching
- * role_link_queued.
+ * queue: what one turn of the loop sends leaves together, and what the kernel does not take waits.
+ * The sender bounds what it queues by watching role_link_queued.
  */
 #ifndef WIRE_ROLE_LINK_H
 #define WIRE_ROLE_LINK_H
@@ -23,7 +23,7 @@ struct role_link_handlers {
 int role_link_new(struct loop *l, int fd, const struct role_link_handlers *handlers, void *ctx,
                   struct role_link **ret_link) MUST_CHECK;
 void role_link_free(struct role_link *k); /* also from within its handlers */
-/* Sends or queues (messages with descriptors are never queued: -E_AGAIN then). After an error the
+/* Queues, or sends (messages with descriptors are never queued: -E_AGAIN when there is no room). After an error the
  * link is dead and `closed` comes from the loop. */
 int role_link_send(struct role_link *k, const struct imsg_out *m) MUST_CHECK;
 size_t role_link_queued(const struct role_link *k); /* bytes */
