@@ -40,8 +40,8 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
     int rc = api->node_name && api->node_addr && api->ca_pem && api->issuer ? 0 : -E_NOMEM;
     if (rc < 0)
         err_set(err, E_NOMEM, "out of memory");
-    else if (o->service_account_public_pem.n)
-        rc = crypto_key_parse(o->service_account_public_pem, &api->service_account_key, err);
+    else
+        rc = auth_new(api, o, err);
     if (rc < 0) {
         api_free(api);
         return rc;
@@ -64,8 +64,7 @@ void api_free(struct api *api)
     expiry_free(api->expiry);
     discovery_free(api->discovery);
     bootstrap_free(api->bootstrap);
-    if (api->service_account_key)
-        crypto_key_free(api->service_account_key);
+    auth_free(api);
     mem_free(api->node_name);
     mem_free(api->node_addr);
     mem_free(api->ca_pem);
@@ -190,17 +189,6 @@ int request_txn(struct api_request *r, const struct store_compare *compares, siz
 
 /* ---- dispatch ---- */
 
-static void read_impersonation(struct api_request *r, const struct api_header *h)
-{
-    const char *value = arena_strndup(&r->arena, h->value.p, h->value.n);
-    if (str_is(h->name, "impersonate-user"))
-        r->as_user = value;
-    else if (str_is(h->name, "impersonate-group") && r->as_group_count < USER_GROUPS - 1)
-        r->as_groups[r->as_group_count++] = value;
-    else
-        r->as_unserved = true;
-}
-
 static void read_headers(struct api_request *r, const struct api_call *call)
 {
     for (size_t i = 0; i < call->header_count; i++) {
@@ -212,7 +200,7 @@ static void read_headers(struct api_request *r, const struct api_call *call)
         else if (str_is(h->name, "if-none-match"))
             r->if_none_match = arena_str(&r->arena, h->value);
         else if (str_starts(h->name, STR("impersonate-")))
-            read_impersonation(r, h);
+            auth_read_impersonation(r, h);
     }
 }
 

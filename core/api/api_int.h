@@ -32,6 +32,7 @@
 #define API_API_INT_H
 
 #include "api/api.h"
+#include "api/auth/rules.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/prng.h"
@@ -69,15 +70,17 @@ int url_parse(struct arena *a, const char *method, struct str target, struct url
 struct str url_param(const struct url *u, const char *name); /* first one, or {NULL, 0} */
 bool url_flag(const struct url *u, const char *name);        /* "1", "true" ... */
 
-/* ---- auth.c ---- */
-enum { USER_GROUPS = 12 };
+/* ---- auth/ ---- */
+enum { USER_GROUPS = 64, ACCOUNT_KEYS = 8 };
 struct user {
     const char *name, *uid;
     const char *groups[USER_GROUPS];
     size_t group_count;
-    bool trusted;                               /* may do anything */
-    bool reader;                                /* may read what names and routes are made of */
-    const char *pod_name, *pod_uid, *node_name; /* claims of a token, or NULL */
+    struct json *extra; /* key: list of texts; or NULL */
+};
+struct account_key { /* that service-account tokens are verified with; the first one signs */
+    struct crypto_key *key;
+    char id[48]; /* "kid" */
 };
 
 /* ---- reply.c ---- */
@@ -148,10 +151,11 @@ struct api_request {
     struct accept accept;
     struct str body, content_type;
     struct str if_none_match, accept_header;
-    const char *as_user; /* Impersonate-User, or NULL */
+    const char *as_user, *as_uid; /* Impersonate- headers, or NULL */
     const char *as_groups[USER_GROUPS];
     size_t as_group_count;
-    bool as_unserved;                       /* another Impersonate- header */
+    bool as_too_many;
+    struct json *as_extra;
     const struct schema_resource *resource; /* of the path; NULL for non-resource requests */
     const struct kind *kind;
     const char *warnings[WARNINGS_MOST];
@@ -177,7 +181,12 @@ struct api {
     char *node_name, *node_addr;
     uint16_t port;
     char *ca_pem, *issuer;
-    struct crypto_key *service_account_key; /* public; NULL: tokens are not accepted */
+    struct account_key account_keys[ACCOUNT_KEYS];
+    size_t account_key_count; /* 0: tokens are not accepted */
+    struct rbac *rbac;
+    struct node_graph *node_graph;
+    struct arena rules_arena;
+    struct rules node_rules; /* of system:node */
     int (*sign)(void *ctx, struct str message,
                 void (*done)(void *arg, int rc, const uint8_t sig[64]), void *arg);
     void *sign_ctx;
@@ -300,20 +309,17 @@ bool selection_any(const struct selection *s);
 /* 1, 0, or -E_NOMEM */
 int selection_matches(const struct selection *s, struct store_value *v);
 
-/* ---- auth.c, token.c ---- */
+/* ---- auth/, token.c ---- */
+int auth_new(struct api *api, const struct api_options *o, struct err *err) MUST_CHECK;
+void auth_free(struct api *api);
 int auth_authenticate(struct api_request *r, const struct api_peer *peer); /* nonzero: answered */
-/* The user that the request's Impersonate- headers name takes the place of the one who asks, who
- * must be an administrator. nonzero: answered. */
+void auth_read_impersonation(struct api_request *r, const struct api_header *h);
+/* The user that the request's Impersonate- headers name takes the place of the one who asks.
+ * nonzero: answered. */
 int auth_impersonate(struct api_request *r);
-int auth_authorize(struct api_request *r);
-/* Would the user be allowed to? For access reviews; *ret_reason is a constant. */
-bool auth_allows(const struct user *u, const char *verb, const char *group, const char *resource,
-                 const char *path, const char **ret_reason);
+int auth_authorize(struct api_request *r); /* nonzero: answered */
 bool user_in(const struct user *u, const char *group);
-/* The user of a service-account token; -E_UNAUTHORIZED with why in err. audience NULL: the API's.
- */
-int token_verify(struct api *api, struct arena *a, struct str jwt, const char *audience,
-                 struct user *ret, struct err *err) MUST_CHECK;
+bool user_add_group(struct user *u, const char *group); /* false: no room */
 void token_request(struct api_request *r);
 
 /* ---- the verbs ---- */

@@ -1,7 +1,7 @@
 /*
  * What clients take for granted, made at the first start and mended at every later one: namespaces,
  * priority classes, the accounts and CA bundles of the first namespaces, Services
- * default/kubernetes and kube-system/kube-dns. All of it goes through the API as anybody's would,
+ * default/kubernetes and kube-system/kube-dns, and the default roles. All of it goes through the API as anybody's would,
  * one request after the other; an object that is there already is left alone, except the endpoints
  * of default/kubernetes, which follow the address of this machine.
  *
@@ -13,6 +13,7 @@
 #include "api/local.h"
 
 #include "api/api_int.h"
+#include "api/auth/seed.h"
 
 enum { STEPS = 40, RETRIES = 5, RETRY_MS = 200 };
 
@@ -29,6 +30,7 @@ struct bootstrap {
     unsigned failures;
     bool replacing;
     struct client_call *call;
+    struct seed *seed; /* default roles, behind the steps */
     struct loop_timer timer;
     void (*done)(void *ctx, int rc, const char *message);
     void *ctx;
@@ -47,6 +49,7 @@ void bootstrap_free(struct bootstrap *b)
     loop_timer_cancel(b->api->loop, &b->timer);
     if (b->call)
         client_cancel(&b->client, b->call);
+    seed_free(b->seed);
     if (b->client.ops)
         b->client.ops->close(b->client.self);
     for (size_t i = 0; i < b->count; i++)
@@ -94,11 +97,20 @@ static void on_reply(void *ctx, const struct client_reply *r)
     }
 }
 
+static void seeded(void *ctx, int rc, const char *message)
+{
+    struct bootstrap *b = ctx;
+    b->seed = NULL;
+    finish(b, rc, message);
+}
+
 static void run(void *ctx)
 {
     struct bootstrap *b = ctx;
     if (b->at == b->count) {
-        finish(b, 0, "");
+        int rc = seed_start(b->api, &b->client, seeded, b, &b->seed);
+        if (rc < 0)
+            finish(b, rc, err_text(rc));
         return;
     }
     const struct step *s = &b->steps[b->at];

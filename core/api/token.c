@@ -1,133 +1,19 @@
 /*
- * Service-account tokens: JWTs (RFC 7519) signed with ES256, bound to a service account and usually
- * to a pod. Only what this cluster's key signed is accepted: alg must be ES256, issuer and audience
- * ours, times valid, and the account, the pod and the node it is bound to must still be the same.
+ * TokenRequest: a service account's token, for an audience and a time, perhaps bound to a pod, a
+ * secret or a node. The role keys signs it; auth/account_token.c verifies it.
  */
 #include <stdio.h>
 
 #include "api/write.h"
+#include "codec/jwt.h"
 #include "codec/time.h"
 
 enum {
     TOKEN_BYTES = 8192,
     EXPIRE_LEAST_S = 600,
-    EXPIRE_MOST_S = 86400 * 366,
     EXPIRE_DEFAULT_S = 3600,
-    SLACK_S = 60
 };
-
-static struct json *decode_part(struct arena *a, struct str part)
-{
-    size_t n;
-    struct json *j = NULL;
-    char *text = arena_alloc(a, part.n / 4 * 3 + 3);
-    if (!text || base64url_decode(text, &n, part) < 0 ||
-        json_parse(a, str_make(text, n), NULL, &j, NULL) < 0)
-        return NULL;
-    return json_is(j, JSON_OBJECT) ? j : NULL;
-}
-
-static bool signature_valid(struct api *api, struct str jwt, struct str signature)
-{
-    uint8_t bytes[TOKEN_BYTES];
-    size_t n;
-    if (signature.n > sizeof bytes || base64url_decode(bytes, &n, signature) < 0 || n != 64)
-        return false;
-    struct str message = str_make(jwt.p, jwt.n - signature.n - 1);
-    return crypto_verify(api->service_account_key, message, str_make(bytes, n));
-}
-
-static bool has_audience(const struct json *aud, const char *wanted)
-{
-    if (json_is(aud, JSON_STRING))
-        return str_is(aud->string, wanted);
-    for (const struct json *m = json_first(aud); m; m = m->next)
-        if (str_is(json_str(m), wanted))
-            return true;
-    return false;
-}
-
-/* The object is there, is the same one, and is not on its way out for longer than its grace. */
-static bool still_there(struct api *api, struct arena *a, const char *resource, struct str ns,
-                        const struct json *ref)
-{
-    struct str name = json_path_str(ref, "name"), uid = json_path_str(ref, "uid");
-    const struct json *o = object_load(api, a, "", resource, ns, name, NULL);
-    if (!o || !str_eq(json_path_str(o, "metadata.uid"), uid))
-        return false;
-    struct str stamp = json_path_str(o, "metadata.deletionTimestamp");
-    return !stamp.n || time_text_ms(stamp, 0) + SLACK_S * 1000 > api_now_us(api) / 1000;
-}
-
-static int check_claims(struct api *api, const struct json *claims, const char *audience,
-                        struct err *err)
-{
-    int64_t now = api_now_us(api) / 1000000;
-    if (!str_is(json_path_str(claims, "iss"), api->issuer))
-        return err_set(err, E_UNAUTHORIZED, "the token has another issuer");
-    if (!has_audience(json_get(claims, "aud"), audience ? audience : api->issuer))
-        return err_set(err, E_UNAUTHORIZED, "the token is for another audience");
-    if (json_path_i64(claims, "exp", 0) <= now)
-        return err_set(err, E_UNAUTHORIZED, "the token has expired");
-    if (json_path_i64(claims, "nbf", 0) > now + SLACK_S)
-        return err_set(err, E_UNAUTHORIZED, "the token is not valid yet");
-    return 0;
-}
-
-static void add_extra(struct user *u, const struct json *k8s)
-{
-    u->pod_name = json_path_cstr(k8s, "pod.name");
-    u->pod_uid = json_path_cstr(k8s, "pod.uid");
-    u->node_name = json_path_cstr(k8s, "node.name");
-}
-
-static int make_user(struct api *api, struct arena *a, const struct json *claims, struct user *u,
-                     struct err *err)
-{
-    const struct json *k8s = json_get(claims, "kubernetes.io");
-    struct str ns = json_path_str(k8s, "namespace");
-    const struct json *account = json_get(k8s, "serviceaccount"), *pod = json_get(k8s, "pod");
-    struct str name = json_path_str(account, "name");
-    const char *full =
-        arena_printf(a, "system:serviceaccount:" STR_FMT ":" STR_FMT, STR_ARG(ns), STR_ARG(name));
-    const char *group = arena_printf(a, "system:serviceaccounts:" STR_FMT, STR_ARG(ns));
-    if (!full || !group)
-        return err_set(err, E_NOMEM, "out of memory");
-    if (!ns.n || !name.n || !str_is(json_path_str(claims, "sub"), full))
-        return err_set(err, E_UNAUTHORIZED, "the token names no service account");
-    if (!still_there(api, a, "serviceaccounts", ns, account))
-        return err_set(err, E_UNAUTHORIZED, "the token's service account is gone");
-    if (pod && !still_there(api, a, "pods", ns, pod))
-        return err_set(err, E_UNAUTHORIZED, "the token's pod is gone");
-    u->name = full;
-    u->uid = json_path_cstr(account, "uid");
-    u->groups[0] = "system:serviceaccounts";
-    u->groups[1] = group;
-    u->groups[2] = "system:authenticated";
-    u->group_count = 3;
-    add_extra(u, k8s);
-    return 0;
-}
-
-int token_verify(struct api *api, struct arena *a, struct str jwt, const char *audience,
-                 struct user *ret, struct err *err)
-{
-    struct str rest = jwt, header, payload, signature, more;
-    if (!api->service_account_key || jwt.n > TOKEN_BYTES)
-        return err_set(err, E_UNAUTHORIZED, "no such token");
-    if (!str_split(&rest, '.', &header) || !str_split(&rest, '.', &payload) ||
-        !str_split(&rest, '.', &signature) || str_split(&rest, '.', &more))
-        return err_set(err, E_UNAUTHORIZED, "the token is no JWT");
-    const struct json *head = decode_part(a, header), *claims = decode_part(a, payload);
-    if (!head || !claims || !str_is(json_path_str(head, "alg"), "ES256") || json_get(head, "crit"))
-        return err_set(err, E_UNAUTHORIZED, "the token is no ES256 JWT");
-    if (!signature_valid(api, jwt, signature))
-        return err_set(err, E_UNAUTHORIZED, "the token's signature is wrong");
-    int rc = check_claims(api, claims, audience, err);
-    return rc < 0 ? rc : make_user(api, a, claims, ret, err);
-}
-
-/* ---- TokenRequest ---- */
+static const int64_t expire_most_s = (int64_t)1 << 32;
 
 /* What waits for the signature; the request may be gone when it comes. */
 struct signing {
@@ -135,19 +21,6 @@ struct signing {
     struct buf message;
     int64_t expires_us;
 };
-
-static void put_part(struct buf *out, struct arena *a, const struct json *j)
-{
-    struct buf text CLEANUP_BUF;
-    buf_init(&text, TOKEN_BYTES);
-    json_write(&text, j);
-    char *encoded = text.failed ? NULL : arena_alloc(a, base64_encoded_size(buf_len(&text)));
-    if (!encoded) {
-        out->failed = true;
-        return;
-    }
-    buf_append(out, encoded, base64url_encode(encoded, buf_str(&text).p, buf_len(&text)));
-}
 
 static struct json *reference(struct arena *a, struct str name, struct str uid)
 {
@@ -230,7 +103,6 @@ static void on_signed(void *arg, int rc, const uint8_t sig[64])
 {
     struct signing *s = arg;
     struct api_request *r = s->r;
-    char encoded[96];
     request_enter(r);
     r->in_store = false;
     if (r->ended) {
@@ -238,8 +110,7 @@ static void on_signed(void *arg, int rc, const uint8_t sig[64])
     } else if (rc < 0) {
         fail_code(r, -E_UNAVAILABLE, "the token could not be signed");
     } else {
-        buf_putc(&s->message, '.');
-        buf_append(&s->message, encoded, base64url_encode(encoded, sig, 64));
+        jwt_write_signature(&s->message, sig, 64);
         if (s->message.failed)
             fail_memory(r);
         else
@@ -264,9 +135,9 @@ static void sign(struct write *w, const struct json *claims, int64_t seconds)
     buf_init(&s->message, TOKEN_BYTES);
     json_set_cstr(w->a, head, "alg", "ES256");
     json_set_cstr(w->a, head, "typ", "JWT");
-    put_part(&s->message, w->a, head);
-    buf_putc(&s->message, '.');
-    put_part(&s->message, w->a, claims);
+    if (w->api->account_key_count)
+        json_set_cstr(w->a, head, "kid", w->api->account_keys[0].id);
+    jwt_write_signed_part(&s->message, head, claims);
     int rc = s->message.failed || w->a->failed ? -E_NOMEM : 0;
     r->in_store = true; /* the request outlives its caller until the signature comes */
     if (rc == 0)
@@ -294,7 +165,7 @@ void token_request(struct api_request *r)
     if (seconds < EXPIRE_LEAST_S)
         field_invalid_int(&w->errors, FIELD(f, "expirationSeconds"), seconds,
                           "may not specify a duration less than 10 minutes");
-    if (seconds > EXPIRE_MOST_S)
+    if (seconds > expire_most_s)
         field_invalid_int(&w->errors, FIELD(f, "expirationSeconds"), seconds,
                           "may not specify a duration larger than 2^32 seconds");
     if (w->errors.count) {

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "api/auth/auth.h"
 #include "api/write.h"
 #include "codec/time.h"
 
@@ -384,6 +385,8 @@ static int start_update(struct write *w)
         return rc;
     if ((w->kind->flags & KIND_CREATE_ON_UPDATE) && !w->subresource[0] && make_key(w) &&
         !store_get(w->api->store, w->key) && !json_path_str(w->object, "metadata.uid").n) {
+        if ((rc = auth_require_verb(w->r, "create")) != 0)
+            return rc;
         w->is_create = true;
         w->status = 201;
         return 0;
