@@ -90,8 +90,8 @@ struct cel_field {
 extern const struct cel_type cel_dyn, cel_null, cel_bool, cel_int, cel_uint, cel_double, cel_string,
     cel_bytes, cel_timestamp, cel_duration;
 extern const struct cel_type cel_list_of_dyn, cel_map_of_dyn /* string keys */;
-/* kubernetes.authorization.Authorizer: for the variable `authorizer`. */
-extern const struct cel_type cel_authorizer;
+/* For the variables `authorizer` and `authorizer.requestResource` (a name with a dot is fine). */
+extern const struct cel_type cel_authorizer, cel_resource_check;
 
 /* "list(int)", "map(string, dyn)", the name of an object ... */
 void cel_type_write(struct buf *out, const struct cel_type *t);
@@ -254,9 +254,12 @@ struct cel_authorizer {
     void *ctx;
 };
 
-/* The values of the variables `authorizer` and `authorizer.requestResource`. The struct must
- * outlive the run. -E_NOMEM. */
+/* The values of the variables. The struct, and what the texts of *check point to, must outlive the
+ * run. -E_NOMEM. */
 int cel_authorizer_value(struct cel_run *run, const struct cel_authorizer *authorizer,
                          struct cel_value *ret) MUST_CHECK;
+/* check: group, resource, subresource, namespace and name of the request; is_resource set. */
+int cel_resource_check_value(struct cel_run *run, const struct cel_authorizer *authorizer,
+                             const struct cel_check *check, struct cel_value *ret) MUST_CHECK;
 
 #endif

@@ -156,7 +156,7 @@ struct cel_type_param {
 
 extern const struct cel_type cel_error_type, cel_type_type, cel_optional_of_dyn, cel_type_url,
     cel_type_ip, cel_type_cidr, cel_type_quantity, cel_type_semver, cel_type_format,
-    cel_type_path_check, cel_type_group_check, cel_type_resource_check, cel_type_decision;
+    cel_type_path_check, cel_type_group_check, cel_type_decision;
 
 const struct cel_field *cel_type_field(const struct cel_type *t, struct str escaped);
 /* The JSON name behind a spelling in expressions; p NULL when malformed. */

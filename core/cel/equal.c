@@ -154,7 +154,7 @@ int cel_list_find(struct cel_run *run, const struct cel_value *list, const struc
 {
     struct cel_iter it;
     bool more, found = false;
-    int rc;
+    int rc = 0;
     cel_iter_init(&it, list);
     while (!found && (rc = cel_iter_next(run, &it, NULL, ret_at, &more, err)) == 0 && more) {
         if (keys) {
@@ -179,7 +179,7 @@ static int equal_unordered(struct cel_run *run, const struct cel_value *a,
     struct cel_iter it;
     struct cel_value v, other;
     bool more, equal = true;
-    int rc;
+    int rc = 0;
     cel_iter_init(&it, b);
     while (equal && (rc = cel_iter_next(run, &it, NULL, &v, &more, err)) == 0 && more) {
         if ((rc = cel_list_find(run, a, keys, &v, &other, &equal, err)) < 0)
@@ -199,7 +199,7 @@ static int equal_maps(struct cel_run *run, const struct cel_value *a, const stru
     struct cel_iter it;
     struct cel_value key, v, w;
     bool more, found, equal = true;
-    int rc;
+    int rc = 0;
     cel_iter_init(&it, a);
     while (equal && (rc = cel_iter_next(run, &it, &key, &v, &more, err)) == 0 && more) {
         if (b->json && b->type && b->type->kind == CEL_T_OBJECT && key.kind == CEL_STRING) {

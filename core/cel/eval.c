@@ -342,9 +342,10 @@ static int insert(struct frame *f, struct cel_map *m, const struct cel_value *ke
         return no_memory(f);
     if (!old)
         return 0;
-    cel_no_key(&f->err, key);
-    return err_set(&f->err, E_INVALID, "insert failed: key %s already exists",
-                   f->err.text + strlen("no such key: "));
+    struct err named;
+    cel_no_key(&named, key);
+    return err_set(&f->err, E_INVALID, "insert failed: key %.400s already exists",
+                   named.text + strlen("no such key: "));
 }
 
 /* cel.@mapInsert(accu, key, value) or (accu, {entries}). */

@@ -24,7 +24,7 @@ static const struct cel_type *opaque_of(char letter)
     } types[] = {{'w', &cel_type_url},       {'p', &cel_type_ip},         {'c', &cel_type_cidr},
                  {'q', &cel_type_quantity},  {'v', &cel_type_semver},     {'f', &cel_type_format},
                  {'a', &cel_authorizer},     {'P', &cel_type_path_check}, {'G', &cel_type_group_check},
-                 {'R', &cel_type_resource_check}, {'D', &cel_type_decision}};
+                 {'R', &cel_resource_check}, {'D', &cel_type_decision}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].letter == letter)
             return types[i].type;

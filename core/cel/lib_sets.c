@@ -8,7 +8,7 @@ static int holds(struct cel_call *call, const struct cel_value *list, const stru
     struct cel_iter it;
     struct cel_value v, at;
     bool more, found = all;
-    int rc;
+    int rc = 0;
     cel_iter_init(&it, part);
     while (found == all &&
            (rc = cel_iter_next(call->run, &it, NULL, &v, &more, call->err)) == 0 && more) {

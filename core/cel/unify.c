@@ -285,7 +285,7 @@ static const struct cel_type *library_letter(char letter)
     case 'G':
         return &cel_type_group_check;
     case 'R':
-        return &cel_type_resource_check;
+        return &cel_resource_check;
     case 'D':
         return &cel_type_decision;
     default:
