@@ -5,13 +5,15 @@
  */
 #include "api/local.h"
 
+#include <stdio.h>
+
 #include "api/api_int.h"
 
-enum { QUEUE_BYTES = 64 * 1024 * 1024 };
+enum { QUEUE_BYTES = 64 * 1024 * 1024, LOCAL_USER = 200 };
 
 struct local {
     struct api *api;
-    const char *user;
+    char user[LOCAL_USER];
     const char *const *groups;
     struct list calls;
 };
@@ -213,9 +215,18 @@ int api_local_client(struct api *api, const char *user, const char *const *group
     if (!l)
         return -E_NOMEM;
     l->api = api;
-    l->user = user;
+    str_copy(l->user, sizeof l->user, str_of(user));
     l->groups = groups;
     list_init(&l->calls);
     *ret_client = (struct client){&transport_ops, l, api->loop};
     return 0;
+}
+
+int api_account_client(struct api *api, const char *account, struct client *ret_client)
+{
+    static const char *const groups[] = {"system:serviceaccounts",
+                                         "system:serviceaccounts:kube-system", NULL};
+    char user[LOCAL_USER];
+    snprintf(user, sizeof user, "system:serviceaccount:kube-system:%s", account);
+    return api_local_client(api, user, groups, ret_client);
 }

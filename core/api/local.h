@@ -5,8 +5,11 @@
 #include "api/api.h"
 #include "client/client.h"
 
-/* groups: NULL-terminated, kept. Every request of ret_client acts as user. */
+/* user is copied; groups: NULL-terminated, kept. Every request of ret_client acts as user. */
 int api_local_client(struct api *api, const char *user, const char *const *groups,
                      struct client *ret_client) MUST_CHECK;
+
+/* Acts as service account kube-system/ACCOUNT, which need not be there. */
+int api_account_client(struct api *api, const char *account, struct client *ret_client) MUST_CHECK;
 
 #endif

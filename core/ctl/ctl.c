@@ -1,19 +1,20 @@
 /* The table of controllers and what each of them is made of. See ctl.h. */
 #include "ctl/ctl_int.h"
 
+/* account: of kube-system, as which it acts; its default role allows what it does. */
 static const struct {
-    const char *name;
+    const char *name, *account;
     ctl_start_fn *start;
 } table[] = {
-    {"replicaset", replicaset_start},
-    {"deployment", deployment_start},
-    {"endpointslice", endpointslice_start},
-    {"endpoints", endpoints_start},
-    {"serviceaccount", serviceaccount_start},
-    {"root-ca", root_ca_start},
-    {"namespace", namespace_start},
-    {"garbage-collector", garbage_start},
-    {"node-lifecycle", node_lifecycle_start},
+    {"replicaset", "replicaset-controller", replicaset_start},
+    {"deployment", "deployment-controller", deployment_start},
+    {"endpointslice", "endpointslice-controller", endpointslice_start},
+    {"endpoints", "endpoint-controller", endpoints_start},
+    {"serviceaccount", "service-account-controller", serviceaccount_start},
+    {"root-ca", "root-ca-cert-publisher", root_ca_start},
+    {"namespace", "namespace-controller", namespace_start},
+    {"garbage-collector", "generic-garbage-collector", garbage_start},
+    {"node-lifecycle", "node-controller", node_lifecycle_start},
 };
 
 static void unit_free(struct ctl_unit *u)
@@ -24,7 +25,22 @@ static void unit_free(struct ctl_unit *u)
     controller_free(u->controller);
     if (u->done)
         u->done(u);
+    if (u->owns_client)
+        u->client.ops->close(u->client.self);
     mem_free(u);
+}
+
+/* A client of its own, or the shared one when there is nobody to ask for others. */
+static int identify(struct ctl_unit *u, const char *account)
+{
+    struct ctl *c = u->ctl;
+    u->client = *c->client;
+    u->owns_client = false;
+    if (!c->client_as)
+        return 0;
+    int rc = c->client_as(c->client_ctx, account, &u->client);
+    u->owns_client = rc == 0;
+    return rc;
 }
 
 int ctl_unit_new(struct ctl *c, size_t size, const char *name, controller_reconcile_fn *reconcile,
@@ -34,11 +50,14 @@ int ctl_unit_new(struct ctl *c, size_t size, const char *name, controller_reconc
     if (!u)
         return -E_NOMEM;
     struct controller_options o = {
-        .client = c->client, .name = name, .reconcile = reconcile, .ctx = u};
+        .client = &u->client, .name = name, .reconcile = reconcile, .ctx = u};
     u->ctl = c;
-    int rc = controller_new(&o, &u->controller);
+    list_init(&u->link);
+    int rc = identify(u, c->account);
+    if (rc == 0)
+        rc = controller_new(&o, &u->controller);
     if (rc < 0) {
-        mem_free(u);
+        unit_free(u);
         return rc;
     }
     list_push_back(&c->units, &u->link);
@@ -91,9 +110,12 @@ int ctl_new(const struct ctl_options *o, struct ctl **ret_ctl, struct err *err)
     c->client = o->client;
     c->caches = o->caches;
     c->ca_pem = o->ca_pem;
+    c->client_as = o->client_as;
+    c->client_ctx = o->ctx;
     prng_init(&c->prng, o->seed);
     list_init(&c->units);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        c->account = table[i].account;
         int rc = table[i].start(c);
         if (rc < 0) {
             err_set(err, -rc, "controller %s: %s", table[i].name, err_text(rc));

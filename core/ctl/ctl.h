@@ -10,7 +10,10 @@
 struct ctl;
 
 struct ctl_options {
-    struct client *client;    /* outlives ctl */
+    struct client *client;    /* outlives ctl; what controllers act with unless client_as is set */
+    /* A client that acts as service account kube-system/ACCOUNT, closed by ctl; may be NULL. */
+    int (*client_as)(void *ctx, const char *account, struct client *ret_client);
+    void *ctx;
     struct cache_set *caches; /* shared with the scheduler; outlives ctl */
     struct str ca_pem;        /* cluster CA for kube-root-ca.crt; kept */
     uint64_t seed;            /* for name suffixes */

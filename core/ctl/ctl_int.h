@@ -10,6 +10,9 @@ enum { CTL_CACHES = 8 };
 
 struct ctl {
     struct client *client;
+    int (*client_as)(void *ctx, const char *account, struct client *ret_client);
+    void *client_ctx;
+    const char *account; /* of the controller being started */
     struct cache_set *caches;
     struct str ca_pem;
     struct prng prng;
@@ -20,6 +23,8 @@ struct ctl {
 struct ctl_unit {
     struct list link;
     struct ctl *ctl;
+    struct client client; /* as whom it acts */
+    bool owns_client;
     struct controller *controller;
     struct cache_listener *listeners[CTL_CACHES];
     size_t listener_count;

@@ -69,7 +69,7 @@ static int confirm(struct garbage *g, const char *key, const char *path, const c
     c->garbage = g;
     c->uid = mem_strdup(uid);
     c->key = mem_strdup(key);
-    int rc = c->uid && c->key ? client_do(g->unit.ctl->client, &q, on_owner, c, &c->call) : -E_NOMEM;
+    int rc = c->uid && c->key ? client_do(&g->unit.client, &q, on_owner, c, &c->call) : -E_NOMEM;
     if (rc < 0)
         confirm_free(c);
     return rc;
@@ -333,7 +333,7 @@ static void done(struct ctl_unit *u)
     struct garbage *g = (struct garbage *)u;
     while (!list_empty(&g->confirms)) {
         struct confirm *c = LIST_FIRST(&g->confirms, struct confirm, link);
-        client_cancel(u->ctl->client, c->call);
+        client_cancel(&u->client, c->call);
         confirm_free(c);
     }
     graph_done(&g->graph);

@@ -23,13 +23,13 @@ struct control {
     struct keys_client *keys;
     struct api *api;
     struct control_front *front;
-    struct client client; /* controllers and scheduler */
+    struct client client, sched_client; /* shared caches of controllers and scheduler; binding */
     struct cache_set *caches;
     struct ctl *ctl;
     struct sched *sched;
     char address[NET_ADDR_TEXT]; /* of this machine, as the API was told */
     struct buf ca_pem;
-    bool has_client;
+    bool has_client, has_sched_client;
     struct err failure;
 };
 
@@ -70,21 +70,32 @@ static const char *primary_address(const struct role_env *env, char *text)
 
 /* ---- the controllers and the scheduler: clients like any other ---- */
 
+static int client_as(void *ctx, const char *account, struct client *ret_client)
+{
+    struct control *c = ctx;
+    return api_account_client(c->api, account, ret_client);
+}
+
 static int start_clients(struct control *c, struct err *err)
 {
-    static const char *const groups[] = {"system:masters", NULL};
-    struct ctl_options o = {.client = &c->client, .ca_pem = buf_str(&c->ca_pem)};
+    static const char *const groups[] = {NULL};
+    struct ctl_options o = {
+        .client = &c->client, .client_as = client_as, .ctx = c, .ca_pem = buf_str(&c->ca_pem)};
     int rc = api_local_client(c->api, "system:kube-controller-manager", groups, &c->client);
     if (rc < 0)
         return err_set(err, -rc, "in-process client: %s", err_text(rc));
     c->has_client = true;
+    rc = api_local_client(c->api, "system:kube-scheduler", groups, &c->sched_client);
+    if (rc < 0)
+        return err_set(err, -rc, "in-process client: %s", err_text(rc));
+    c->has_sched_client = true;
     if ((rc = cache_set_new(&c->client, &c->caches)) < 0)
         return err_set(err, -rc, "caches: %s", err_text(rc));
     o.caches = c->caches;
     crypto_random(&o.seed, sizeof o.seed);
     if ((rc = ctl_new(&o, &c->ctl, err)) < 0)
         return err_wrap(err, rc, "controllers");
-    if ((rc = sched_new(&c->client, c->caches, &c->sched)) < 0)
+    if ((rc = sched_new(&c->sched_client, c->caches, &c->sched)) < 0)
         return err_set(err, -rc, "scheduler: %s", err_text(rc));
     return 0;
 }
@@ -145,6 +156,8 @@ static void close_all(struct control *c)
     ctl_free(c->ctl);
     if (c->caches)
         cache_set_free(c->caches);
+    if (c->has_sched_client)
+        c->sched_client.ops->close(c->sched_client.self);
     if (c->has_client)
         c->client.ops->close(c->client.self);
     control_front_free(c->front);

@@ -169,6 +169,8 @@ const struct default_role default_roles_plain[] = {
      "approve|certificates.k8s.io|signers|kubernetes.io/kubelet-serving\n", NULL, NULL},
     {NULL, "system:certificates.k8s.io:legacy-unknown-approver",
      "approve|certificates.k8s.io|signers|kubernetes.io/legacy-unknown\n", NULL, NULL},
+    /* Ours: what our controller does by a patch where upstream's updates. */
+    {NULL, "keelson:controller:deployment-controller", "patch|apps|deployments\n", NULL, NULL},
     {"kube-system", "extension-apiserver-authentication-reader",
      READ "|core|configmaps|extension-apiserver-authentication\n", NULL, NULL},
     {"kube-system", "system:controller:bootstrap-signer", READ "|core|secrets\n", NULL, NULL},
@@ -211,6 +213,8 @@ const struct default_binding default_bindings[] = {
     {NULL, "keelson:node-proxier", "ClusterRole", "system:node-proxier", "Group:system:nodes"},
     {NULL, "keelson:node-renewal", "ClusterRole",
      "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", "Group:system:nodes"},
+    {NULL, "keelson:controller:deployment-controller", "ClusterRole",
+     "keelson:controller:deployment-controller", "ServiceAccount:deployment-controller"},
     {NULL, "keelson:kubelet-client", "ClusterRole", "system:kubelet-api-admin",
      "User:kube-apiserver-kubelet-client"},
     {"kube-system", "system::extension-apiserver-authentication-reader", "Role",
