@@ -1,23 +1,31 @@
 /* Kubernetes' quantities (apiserver/pkg/cel/library/quantity.go). */
-#include "codec/quantity.h"
 #include "cel/cel_int.h"
+#include "codec/quantity.h"
 
 enum { NANOS = 1000000000 };
 
+/* As bytes: a quantity wants more alignment than arenas give. */
 struct quantity_value {
     struct cel_opaque head;
-    struct quantity quantity;
+    unsigned char quantity[sizeof(struct quantity)];
 };
 
-static const struct quantity *quantity_of(const struct cel_value *v)
+static struct quantity load(const struct cel_opaque *o)
 {
-    return &((const struct quantity_value *)(const void *)v->opaque)->quantity;
+    struct quantity q;
+    memcpy(&q, ((const struct quantity_value *)(const void *)o)->quantity, sizeof q);
+    return q;
+}
+
+static struct quantity quantity_of(const struct cel_value *v)
+{
+    return load(v->opaque);
 }
 
 static bool same(const struct cel_opaque *a, const struct cel_opaque *b)
 {
-    const struct quantity_value *x = (const void *)a, *y = (const void *)b;
-    return quantity_cmp(&x->quantity, &y->quantity) == 0;
+    struct quantity x = load(a), y = load(b);
+    return quantity_cmp(&x, &y) == 0;
 }
 
 static int give(struct cel_call *call, const struct quantity *q, struct cel_value *ret)
@@ -25,7 +33,8 @@ static int give(struct cel_call *call, const struct quantity *q, struct cel_valu
     struct quantity_value *v = arena_alloc(call->run->arena, sizeof *v);
     if (!v)
         return -E_NOMEM;
-    *v = (struct quantity_value){{&cel_type_quantity, same}, *q};
+    v->head = (struct cel_opaque){&cel_type_quantity, same};
+    memcpy(v->quantity, q, sizeof *q);
     *ret = (struct cel_value){.kind = CEL_OPAQUE, .opaque = &v->head};
     return 0;
 }
@@ -67,17 +76,18 @@ static int is_quantity(struct cel_call *call, const struct cel_value *args, unsi
 static int sign(struct cel_call *call, const struct cel_value *args, unsigned count,
                 struct cel_value *ret)
 {
-    const struct quantity *q = quantity_of(args);
+    struct quantity q = quantity_of(args);
     (void)call;
     (void)count;
-    *ret = (struct cel_value){.kind = CEL_INT, .i64 = (q->nano > 0) - (q->nano < 0)};
+    *ret = (struct cel_value){.kind = CEL_INT, .i64 = (q.nano > 0) - (q.nano < 0)};
     return 0;
 }
 
 static int compare(struct cel_call *call, const struct cel_value *args, unsigned count,
                    struct cel_value *ret)
 {
-    int order = quantity_cmp(quantity_of(&args[0]), quantity_of(&args[1]));
+    struct quantity a = quantity_of(&args[0]), b = quantity_of(&args[1]);
+    int order = quantity_cmp(&a, &b);
     (void)count;
     if (str_is(call->expr->name, "compareTo"))
         *ret = (struct cel_value){.kind = CEL_INT, .i64 = order};
@@ -91,13 +101,13 @@ static int as_float(struct cel_call *call, const struct cel_value *args, unsigne
 {
     (void)call;
     (void)count;
-    *ret = (struct cel_value){.kind = CEL_DOUBLE, .number = (double)quantity_of(args)->nano / NANOS};
+    *ret = (struct cel_value){.kind = CEL_DOUBLE, .number = (double)quantity_of(args).nano / NANOS};
     return 0;
 }
 
-static bool whole(const struct quantity *q)
+static bool whole(struct quantity q)
 {
-    return q->nano % NANOS == 0 && q->nano / NANOS <= INT64_MAX && q->nano / NANOS >= INT64_MIN;
+    return q.nano % NANOS == 0 && q.nano / NANOS <= INT64_MAX && q.nano / NANOS >= INT64_MIN;
 }
 
 static int as_integer(struct cel_call *call, const struct cel_value *args, unsigned count,
@@ -106,7 +116,7 @@ static int as_integer(struct cel_call *call, const struct cel_value *args, unsig
     (void)count;
     if (!whole(quantity_of(args)))
         return err_set(call->err, E_INVALID, "cannot convert value to integer");
-    *ret = (struct cel_value){.kind = CEL_INT, .i64 = (int64_t)(quantity_of(args)->nano / NANOS)};
+    *ret = (struct cel_value){.kind = CEL_INT, .i64 = (int64_t)(quantity_of(args).nano / NANOS)};
     return 0;
 }
 
@@ -122,10 +132,10 @@ static int is_integer(struct cel_call *call, const struct cel_value *args, unsig
 static int add(struct cel_call *call, const struct cel_value *args, unsigned count,
                struct cel_value *ret)
 {
-    struct quantity q = *quantity_of(&args[0]), other;
+    struct quantity q = quantity_of(&args[0]), other;
     (void)count;
     other = args[1].kind == CEL_INT ? quantity_from_i64(args[1].i64, QUANTITY_DECIMAL_EXPONENT)
-                                    : *quantity_of(&args[1]);
+                                    : quantity_of(&args[1]);
     if (call->expr->name.p[0] == 'a')
         quantity_add(&q, &other);
     else

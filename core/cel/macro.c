@@ -269,6 +269,19 @@ static struct cel_expr *expand_opt_flat_map(const struct expansion *x, bool two)
     return optional_map(x, true);
 }
 
+/* The list by the list of keys that each element has. */
+static struct cel_expr *expand_sort_by(const struct expansion *x, bool two)
+{
+    struct expansion keys = *x;
+    keys.target = cel_node_ident(x->p, x->at, STR(TARGET));
+    struct cel_expr *sorted =
+        cel_node_call(x->p, x->at, "@sortByAssociatedKeys", 2,
+                      cel_node_ident(x->p, x->at, STR(TARGET)), expand_map(&keys, two));
+    if (sorted)
+        sorted->member = true;
+    return bind(x, STR(TARGET), x->target, sorted);
+}
+
 struct macro {
     const char *name;
     uint32_t count; /* of arguments */
@@ -295,6 +308,7 @@ static const struct macro macros[] = {
     {"transformMap", 4, true, true, expand_transform_map},
     {"transformMapEntry", 3, true, true, expand_transform_entry},
     {"transformMapEntry", 4, true, true, expand_transform_entry},
+    {"sortBy", 2, true, false, expand_sort_by},
     {"optMap", 2, true, false, expand_opt_map},
     {"optFlatMap", 2, true, false, expand_opt_flat_map},
 };
