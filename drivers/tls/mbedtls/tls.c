@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "drivers/crypto/crypto_int.h"
 #include "port/tls.h"
 
@@ -16,7 +17,14 @@ enum {
     INPUT_MAX = 256 * 1024,
     OUTPUT_MAX = 1024 * 1024,
     OUTPUT_HIGH = 64 * 1024,
-    TICKET_LIFE_S = 3600
+    TICKET_LIFE_S = 3600,
+    KNOWN_CERTS = 4
+};
+
+/* What a peer's certificate says is asked for with each request. */
+struct known_cert {
+    struct buf der;
+    struct cert_info info;
 };
 
 struct tls_context {
@@ -28,6 +36,8 @@ struct tls_context {
     bool server;
     enum tls_peer_auth peer;
     unsigned connections;
+    struct known_cert known[KNOWN_CERTS];
+    unsigned known_next;
 };
 
 struct tls {
@@ -179,6 +189,8 @@ void tls_context_free(struct tls_context *c)
     mbedtls_x509_crt_free(&c->trust);
     mbedtls_pk_free(&c->key);
     mbedtls_ssl_ticket_free(&c->tickets);
+    for (size_t i = 0; i < KNOWN_CERTS; i++)
+        buf_done(&c->known[i].der);
     mem_free(c);
 }
 
@@ -318,6 +330,28 @@ const char *tls_version(const struct tls *t)
     return mbedtls_ssl_get_version(&t->ssl);
 }
 
+static int read_known(struct tls_context *c, struct str der, const mbedtls_x509_crt *cert,
+                      struct cert_info *ret_info, struct err *err)
+{
+    struct known_cert *k;
+    for (k = c->known; k < c->known + KNOWN_CERTS; k++)
+        if (der.n && str_eq(buf_str(&k->der), der)) {
+            *ret_info = k->info;
+            return 0;
+        }
+    int rc = cert_read(cert, ret_info, err);
+    if (rc < 0)
+        return rc;
+    k = &c->known[c->known_next++ % KNOWN_CERTS];
+    buf_done(&k->der);
+    buf_init(&k->der, LIMIT_HEADER_BYTES);
+    buf_append_str(&k->der, der);
+    k->info = *ret_info;
+    if (k->der.failed) /* not kept */
+        buf_clear(&k->der);
+    return 0;
+}
+
 int tls_peer_cert(const struct tls *t, struct cert_info *ret_info, struct err *err)
 {
     const mbedtls_x509_crt *c = mbedtls_ssl_get_peer_cert(&t->ssl);
@@ -327,5 +361,5 @@ int tls_peer_cert(const struct tls *t, struct cert_info *ret_info, struct err *e
     if (flags)
         return err_set(err, E_UNAUTHORIZED, "the certificate is not acceptable: %s",
                        verify_problem(flags));
-    return cert_read(c, ret_info, err);
+    return read_known(t->ctx, str_make(c->raw.p, c->raw.len), c, ret_info, err);
 }
