@@ -84,7 +84,7 @@ struct account_key { /* that service-account tokens are verified with; the first
 };
 
 /* ---- reply.c ---- */
-enum media { MEDIA_JSON, MEDIA_YAML };
+enum media { MEDIA_JSON, MEDIA_YAML, MEDIA_PROTOBUF };
 enum form { FORM_OBJECT, FORM_TABLE, FORM_PARTIAL, FORM_DISCOVERY };
 struct accept {
     enum media media;
@@ -261,6 +261,23 @@ int form_list_item(struct api_request *r, struct buf *out, const struct schema_r
                    struct store_value *v);
 /* Text that names the form, for caching what was written: "json", "table/v1/None" ... */
 const char *form_name(const struct api_request *r);
+
+/* ---- reply_protobuf.c: -E_UNSUPPORTED for a kind that has no protobuf, -E_NOMEM ---- */
+struct list_meta {
+    int64_t revision;
+    const char *next;  /* NULL: none */
+    int64_t remaining; /* -1: not known */
+};
+int protobuf_put_tree(struct buf *out, const struct json *tree) MUST_CHECK;
+int protobuf_put_stored(struct buf *out, const struct schema_resource *res, struct str stored,
+                        int64_t revision) MUST_CHECK;
+int protobuf_put_item(struct buf *out, const struct schema_resource *res, struct str stored,
+                      int64_t revision) MUST_CHECK;
+void protobuf_reply_list(struct api_request *r, const struct schema_resource *res,
+                         const struct list_meta *meta, struct str items);
+int protobuf_put_event(struct buf *out, const char *type, const struct json *tree) MUST_CHECK;
+int protobuf_put_stored_event(struct buf *out, const char *type, const struct schema_resource *res,
+                              struct str stored, int64_t revision) MUST_CHECK;
 
 /* ---- object.c ---- */
 struct companion { /* beside a stored value: what selectors ask for */

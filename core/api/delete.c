@@ -205,6 +205,7 @@ static void finish_collection(struct api_request *r)
     struct buf out CLEANUP_BUF;
     buf_init(&out, 64 * 1024);
     r->accept.form = FORM_OBJECT;
+    r->accept.media = MEDIA_JSON;
     if (form_list_head(r, &out, r->resource, store_revision(r->api->store), NULL, -1) < 0) {
         fail_memory(r);
         return;
@@ -299,6 +300,8 @@ static bool attempt_one(struct api_request *r, struct str ns, struct str name)
         return true;
     w->is_delete = true;
     if (write_load(w) != 0 || check_preconditions(w, &d->options) != 0)
+        return true;
+    if (admit_node_restriction(w) != 0)
         return true;
     if (protected_namespace(w)) {
         fail_forbidden(r, w->resource, w->name, "this namespace may not be deleted");

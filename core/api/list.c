@@ -30,7 +30,8 @@ struct list_state {
     char resume_bytes[STORE_KEY_MAX + 1];
     struct buf out;
     bool any, whole, first, done;
-    bool shaped; /* YAML or pretty: collected first */
+    bool shaped; /* YAML, pretty or protobuf: collected first */
+    struct list_meta meta;
     int rc;
     int64_t limit;
     int64_t matched;
@@ -253,7 +254,7 @@ static bool write_item(void *ctx, struct store_value *v)
     struct list_state *l = p->l;
     int matches = l->any ? selection_matches(&l->selection, v) : 1;
     if (matches > 0) {
-        if (!l->first)
+        if (!l->first && p->r->accept.media != MEDIA_PROTOBUF)
             buf_putc(&l->out, ',');
         l->first = false;
         matches = form_list_item(p->r, &l->out, p->r->resource, v);
@@ -275,6 +276,10 @@ static bool write_item(void *ctx, struct store_value *v)
 static void finish_shaped(struct api_request *r, struct list_state *l)
 {
     struct json *tree;
+    if (r->accept.media == MEDIA_PROTOBUF) {
+        protobuf_reply_list(r, r->resource, &l->meta, buf_str(&l->out));
+        return;
+    }
     struct json_options options = {.max_nodes = 16 * LIMIT_JSON_NODES};
     int rc =
         l->out.failed ? -E_NOMEM : json_parse(&r->work, buf_str(&l->out), &options, &tree, NULL);
@@ -297,7 +302,7 @@ static void pump(struct api_request *r)
             fail_memory(r);
             return;
         }
-        if (l->whole)
+        if (l->whole && r->accept.media != MEDIA_PROTOBUF)
             buf_puts(&l->out, "]}\n");
         if (l->shaped) {
             finish_shaped(r, l);
@@ -363,8 +368,9 @@ static int begin(struct api_request *r, struct list_state *l)
         l->to = end;
         keep_snapshot(r->api, l->snap);
     }
-    if (form_list_head(r, &l->out, r->resource, store_snapshot_revision(l->snap), next, remaining) <
-        0)
+    l->meta = (struct list_meta){store_snapshot_revision(l->snap), next, remaining};
+    if (r->accept.media != MEDIA_PROTOBUF &&
+        form_list_head(r, &l->out, r->resource, l->meta.revision, next, remaining) < 0)
         return fail_memory(r);
     return l->shaped || reply_head(r, 200, reply_content_type(r), -1) ? 0 : -E_CLOSED;
 }
@@ -380,7 +386,7 @@ void rest_list(struct api_request *r)
     r->list = l;
     r->on_cancel = list_free;
     l->first = true;
-    l->shaped = r->accept.pretty || r->accept.media == MEDIA_YAML;
+    l->shaped = r->accept.pretty || r->accept.media != MEDIA_JSON;
     buf_init(&l->out, l->shaped ? LIMIT_REQUEST_ARENA : 4 * LIMIT_OBJECT_BYTES);
     if (selection_parse(r, &l->selection) != 0)
         return;

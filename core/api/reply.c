@@ -1,6 +1,7 @@
 /*
  * Objects in the form that the client asked for: as they are (a copy of the stored bytes with
- * apiVersion, kind and resourceVersion spliced in), as metadata only, or as a Table. JSON or YAML.
+ * apiVersion, kind and resourceVersion spliced in), as metadata only, or as a Table. JSON, YAML, and
+ * objects also as protobuf (reply_protobuf.c).
  */
 #include <stdio.h>
 
@@ -34,6 +35,8 @@ static bool parse_one(struct str entry, struct accept *ret)
     part = str_trim(part);
     if (str_eq_nocase(part, STR("application/yaml")))
         to.media = MEDIA_YAML;
+    else if (str_eq_nocase(part, STR("application/vnd.kubernetes.protobuf")))
+        to.media = MEDIA_PROTOBUF;
     else if (!str_eq_nocase(part, STR("application/json")) && !str_is(part, "*/*") &&
              !str_is(part, "application/*"))
         return false;
@@ -48,7 +51,7 @@ static bool parse_one(struct str entry, struct accept *ret)
         else if (str_starts(part, STR("stream=")) && part.n > 7 && !str_is(part, "stream=watch"))
             return false;
     }
-    if (!parse_form(&to, as))
+    if (!parse_form(&to, as) || (to.media == MEDIA_PROTOBUF && to.form != FORM_OBJECT))
         return false;
     *ret = to;
     return true;
@@ -63,7 +66,8 @@ bool accept_parse(struct api_request *r, bool is_resource)
     while (!found && str_split(&rest, ',', &entry)) {
         struct accept one;
         found = parse_one(entry, &one) && (one.form == FORM_DISCOVERY ? !is_resource : true) &&
-                (is_resource || one.form == FORM_OBJECT || one.form == FORM_DISCOVERY);
+                (is_resource || one.form == FORM_OBJECT || one.form == FORM_DISCOVERY) &&
+                (one.media != MEDIA_PROTOBUF || (is_resource && schema_resource_type(r->resource)));
         if (found)
             r->accept = one;
     }
@@ -76,6 +80,9 @@ const char *reply_content_type(const struct api_request *r)
 {
     if (r->accept.media == MEDIA_YAML)
         return "application/yaml";
+    if (r->accept.media == MEDIA_PROTOBUF)
+        return r->watch ? "application/vnd.kubernetes.protobuf;stream=watch"
+                        : "application/vnd.kubernetes.protobuf";
     if (r->accept.form == FORM_TABLE && str_is(r->accept.version, "v1"))
         return "application/json;as=Table;g=meta.k8s.io;v=v1";
     return "application/json";
@@ -84,6 +91,8 @@ const char *reply_content_type(const struct api_request *r)
 const char *form_name(const struct api_request *r)
 {
     static const char *const names[] = {"object", "table", "partial", "discovery"};
+    if (r->accept.media == MEDIA_PROTOBUF)
+        return "protobuf";
     struct str include = url_param(&r->url, "includeObject");
     const char *name =
         arena_printf((struct arena *)&r->arena, "%s/" STR_FMT "/" STR_FMT, names[r->accept.form],
@@ -147,7 +156,10 @@ void reply_tree(struct api_request *r, int status, const struct json *tree)
 {
     struct buf out CLEANUP_BUF;
     buf_init(&out, LIMIT_REQUEST_ARENA);
-    write_media(r, &out, tree);
+    if (r->accept.media == MEDIA_PROTOBUF && protobuf_put_tree(&out, tree) == -E_UNSUPPORTED)
+        r->accept.media = MEDIA_JSON;
+    if (r->accept.media != MEDIA_PROTOBUF)
+        write_media(r, &out, tree);
     if (out.failed && status < 500)
         fail_memory(r);
     else if (out.failed)
@@ -277,7 +289,9 @@ void reply_stored(struct api_request *r, int status, const struct schema_resourc
     struct buf out CLEANUP_BUF;
     buf_init(&out, LIMIT_REQUEST_ARENA);
     int rc;
-    if (r->accept.media == MEDIA_YAML || r->accept.pretty) {
+    if (r->accept.media == MEDIA_PROTOBUF) {
+        rc = protobuf_put_stored(&out, res, stored, revision);
+    } else if (r->accept.media == MEDIA_YAML || r->accept.pretty) {
         rc = write_parsed(r, &out, res, stored, revision, true);
     } else {
         rc = form_write(r, &out, res, stored, revision, false);
@@ -332,6 +346,8 @@ int form_list_head(struct api_request *r, struct buf *out, const struct schema_r
 int form_list_item(struct api_request *r, struct buf *out, const struct schema_resource *res,
                    struct store_value *v)
 {
+    if (r->accept.media == MEDIA_PROTOBUF)
+        return protobuf_put_item(out, res, store_value_bytes(v), v->mod_revision);
     if (r->accept.form != FORM_TABLE)
         return form_write(r, out, res, store_value_bytes(v), v->mod_revision, true);
     struct arena a CLEANUP_ARENA;

@@ -71,6 +71,9 @@ static void watch_release(struct api_request *r)
 static int frame_write(struct api_request *r, struct buf *out, enum event_type type,
                        struct store_value *v, int64_t revision)
 {
+    if (r->accept.media == MEDIA_PROTOBUF)
+        return protobuf_put_stored_event(out, event_names[type], r->resource, store_value_bytes(v),
+                                         revision);
     buf_printf(out, "{\"type\":\"%s\",\"object\":", event_names[type]);
     int rc = form_write(r, out, r->resource, store_value_bytes(v), revision, false);
     buf_puts(out, "}\n");
@@ -129,18 +132,49 @@ static void send_frame(struct api_request *r, struct str bytes)
 static void send_error(struct api_request *r, int http, const char *reason, const char *message)
 {
     struct buf out CLEANUP_BUF;
+    struct json *status = status_object(&r->arena, http, reason, message);
+    bool ok = true;
     buf_init(&out, 16 * 1024);
-    buf_puts(&out, "{\"type\":\"ERROR\",\"object\":");
-    json_write(&out, status_object(&r->arena, http, reason, message));
-    buf_puts(&out, "}\n");
-    if (!out.failed && r->ops->body(r->ctx, buf_str(&out)) < 0)
+    if (r->accept.media == MEDIA_PROTOBUF) {
+        ok = protobuf_put_event(&out, "ERROR", status) == 0;
+    } else {
+        buf_puts(&out, "{\"type\":\"ERROR\",\"object\":");
+        json_write(&out, status);
+        buf_puts(&out, "}\n");
+    }
+    if (ok && !out.failed && r->ops->body(r->ctx, buf_str(&out)) < 0)
         request_gone(r);
     else
         request_end(r);
 }
 
+static void send_protobuf_bookmark(struct api_request *r, int64_t revision, bool initial_end)
+{
+    struct buf out CLEANUP_BUF;
+    struct arena a CLEANUP_ARENA;
+    const char *group = schema_resource_group(r->resource);
+    arena_init(&a, 64 * 1024);
+    buf_init(&out, 16 * 1024);
+    struct json *o = json_new(&a, JSON_OBJECT), *m;
+    json_set_cstr(&a, o, "kind", schema_resource_kind(r->resource));
+    json_set_cstr(&a, o, "apiVersion",
+                  arena_printf(&a, "%s%s%s", group, group[0] ? "/" : "",
+                               schema_resource_version(r->resource)));
+    m = json_object_at(&a, o, "metadata");
+    json_set_cstr(&a, m, "resourceVersion", arena_printf(&a, "%lld", (long long)revision));
+    if (initial_end)
+        json_set_cstr(&a, json_object_at(&a, m, "annotations"), "k8s.io/initial-events-end",
+                      "true");
+    bool ok = !a.failed && protobuf_put_event(&out, "BOOKMARK", o) == 0;
+    send_frame(r, ok ? buf_str(&out) : STR(""));
+}
+
 static void send_bookmark(struct api_request *r, int64_t revision, bool initial_end)
 {
+    if (r->accept.media == MEDIA_PROTOBUF) {
+        send_protobuf_bookmark(r, revision, initial_end);
+        return;
+    }
     struct buf out CLEANUP_BUF;
     const char *group = schema_resource_group(r->resource);
     buf_init(&out, 4096);
@@ -341,7 +375,8 @@ void rest_watch(struct api_request *r)
     r->watch = w;
     r->on_cancel = watch_release;
     buf_init(&w->out, WRITE_BYTES);
-    r->accept.media = MEDIA_JSON;
+    if (r->accept.media != MEDIA_PROTOBUF)
+        r->accept.media = MEDIA_JSON;
     r->accept.pretty = false;
     if (selection_parse(r, &w->selection) != 0 || parse_options(r, &after, &initial) != 0)
         return;

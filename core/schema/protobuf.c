@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "codec/time.h"
 #include "codec/utf8.h"
-#include "schema/schema_int.h"
+#include "schema/protobuf_int.h"
 
 enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
@@ -16,51 +16,6 @@ struct item { /* one field of a message */
     enum wire wire;
     uint64_t value;   /* of VARINT, FIXED32 and FIXED64 */
     struct str bytes; /* of BYTES */
-};
-
-/* A message inside another whose fields JSON shows as the outer one's own: "number:name ...". */
-struct embedded {
-    const char *type;
-    uint32_t number;
-    const char *fields;
-    const char *message; /* its own type, where that embeds a further message */
-};
-
-static const struct embedded embedded[] = {
-    {"ConfigMapEnvSource", 1, "1:name", NULL},
-    {"ConfigMapKeySelector", 1, "1:name", NULL},
-    {"ConfigMapProjection", 1, "1:name", NULL},
-    {"ConfigMapVolumeSource", 1, "1:name", NULL},
-    {"SecretEnvSource", 1, "1:name", NULL},
-    {"SecretKeySelector", 1, "1:name", NULL},
-    {"SecretProjection", 1, "1:name", NULL},
-    {"IngressRule", 2, "1:http", NULL},
-    {"Probe", 1, "1:exec 2:httpGet 3:tcpSocket 4:grpc", NULL},
-    {"RuleWithOperations", 2, "1:apiGroups 2:apiVersions 3:resources 4:scope", NULL},
-    {"NamedRuleWithOperations", 2, "1:operations", "RuleWithOperations"},
-    {"DeviceAllocationConfiguration", 3, "1:opaque", NULL},
-    {"DeviceClaimConfiguration", 2, "1:opaque", NULL},
-    {"DeviceClassConfiguration", 1, "1:opaque", NULL},
-    {"EphemeralContainer", 1,
-     "1:name 2:image 3:command 4:args 5:workingDir 6:ports 19:envFrom 7:env 8:resources "
-     "23:resizePolicy 24:restartPolicy 25:restartPolicyRules 9:volumeMounts 21:volumeDevices "
-     "10:livenessProbe 11:readinessProbe 22:startupProbe 12:lifecycle 13:terminationMessagePath "
-     "20:terminationMessagePolicy 14:imagePullPolicy 15:securityContext 16:stdin 17:stdinOnce "
-     "18:tty",
-     NULL},
-    {"PersistentVolumeSpec", 2,
-     "1:gcePersistentDisk 2:awsElasticBlockStore 3:hostPath 4:glusterfs 5:nfs 6:rbd 7:iscsi "
-     "8:cinder 9:cephfs 10:fc 11:flocker 12:flexVolume 13:azureFile 14:vsphereVolume 15:quobyte "
-     "16:azureDisk 17:photonPersistentDisk 18:portworxVolume 19:scaleIO 20:local 21:storageos "
-     "22:csi",
-     NULL},
-    {"Volume", 2,
-     "1:hostPath 2:emptyDir 3:gcePersistentDisk 4:awsElasticBlockStore 5:gitRepo 6:secret 7:nfs "
-     "8:iscsi 9:glusterfs 10:persistentVolumeClaim 11:rbd 12:flexVolume 13:cinder 14:cephfs "
-     "15:flocker 16:downwardAPI 17:fc 18:azureFile 19:configMap 20:vsphereVolume 21:quobyte "
-     "22:azureDisk 23:photonPersistentDisk 24:portworxVolume 25:scaleIO 26:projected "
-     "27:storageos 28:csi 29:ephemeral 30:image",
-     NULL},
 };
 
 struct decode {
@@ -231,32 +186,9 @@ static int put_struct(struct decode *d, const struct schema_type *type, struct s
     return *ret ? decode_struct(d, type, message, *ret) : no_memory(d);
 }
 
-/*
- * What a schema of custom resources has besides schemas: "items" is a schema (1) or a list of them
- * (2), "dependencies" a schema (1) or a list of names (2), "additionalItems" and
- * "additionalProperties" a boolean (1) or a schema (2). JSON has just the one that is set.
- */
-enum choice { CHOICE_NONE, CHOICE_SCHEMAS, CHOICE_NAMES, CHOICE_BOOL };
-
-static enum choice choice_of(const struct schema_field *f)
+static int put_choice(struct decode *d, enum protobuf_choice choice, struct str message, struct json **ret)
 {
-    const char *name = schema_field_name(f);
-    if (schema_field_shape(f) != SCHEMA_ANY)
-        return CHOICE_NONE;
-    if (cstr_eq(name, "items"))
-        return CHOICE_SCHEMAS;
-    if (cstr_eq(name, "dependencies"))
-        return CHOICE_NAMES;
-    if (cstr_eq(name, "additionalItems") || cstr_eq(name, "additionalProperties"))
-        return CHOICE_BOOL;
-    return CHOICE_NONE;
-}
-
-static int put_choice(struct decode *d, enum choice choice, struct str message, struct json **ret)
-{
-    static const char props[] =
-        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
-    const struct schema_type *type = schema_type_find(str_of(props));
+    const struct schema_type *type = schema_type_find(STR(PROTOBUF_SCHEMA_PROPS));
     uint32_t schema_number = choice == CHOICE_BOOL ? 2 : 1;
     struct json *list = json_new(d->arena, JSON_ARRAY), *schema = NULL, *element;
     bool allows = false;
@@ -374,8 +306,8 @@ static int put_value(struct decode *d, const struct schema_field *f, const struc
         return put_time(d, item->bytes, shape == SCHEMA_MICRO_TIME, ret);
     case SCHEMA_ANY:
     case SCHEMA_OBJECT:
-        return choice_of(f) == CHOICE_NONE ? put_raw(d, f, item->bytes, ret)
-                                           : put_choice(d, choice_of(f), item->bytes, ret);
+        return protobuf_choice_of(f) == CHOICE_NONE ? put_raw(d, f, item->bytes, ret)
+                                           : put_choice(d, protobuf_choice_of(f), item->bytes, ret);
     case SCHEMA_STRUCT:
         return put_struct(d, schema_field_type(f), item->bytes, ret);
     default:
@@ -495,39 +427,16 @@ static const struct schema_field *field_of(const struct schema_type *type, uint3
     return NULL;
 }
 
-static const struct embedded *embedded_of(const char *type, uint32_t number)
-{
-    for (size_t i = 0; i < sizeof(embedded) / sizeof(embedded[0]); i++)
-        if (embedded[i].number == number && cstr_eq(embedded[i].type, type))
-            return &embedded[i];
-    return NULL;
-}
-
-/* Field `number` of the embedded message, by its name in the outer type. */
-static const struct schema_field *embedded_field(const struct schema_type *type,
-                                                 const struct embedded *e, uint32_t number)
-{
-    struct str rest = str_of(e->fields), part;
-    uint64_t n;
-    while (str_split(&rest, ' ', &part)) {
-        ptrdiff_t colon = str_find_byte(part, ':');
-        if (colon > 0 && str_to_u64(str_make(part.p, (size_t)colon), &n) == 0 && n == number)
-            return schema_type_field(type,
-                                     str_make(part.p + colon + 1, part.n - (size_t)colon - 1));
-    }
-    return NULL;
-}
-
 static int decode_embedded(struct decode *d, const struct schema_type *type,
-                           const struct embedded *e, struct str message, struct json *object)
+                           const struct protobuf_embedded *e, struct str message, struct json *object)
 {
     struct item item;
     int rc = 0;
     while (message.n && rc == 0) {
         if (!take_item(&message, &item))
             return malformed(d, e->type);
-        const struct embedded *inner = e->message ? embedded_of(e->message, item.number) : NULL;
-        const struct schema_field *f = embedded_field(type, e, item.number);
+        const struct protobuf_embedded *inner = e->message ? protobuf_embedded_of(e->message, item.number) : NULL;
+        const struct schema_field *f = protobuf_embedded_field(type, e, item.number);
         if (inner && item.wire == WIRE_BYTES)
             rc = decode_embedded(d, type, inner, item.bytes, object);
         else if (f)
@@ -546,7 +455,7 @@ static int decode_struct(struct decode *d, const struct schema_type *type, struc
     while (message.n && rc == 0) {
         if (!take_item(&message, &item))
             return malformed(d, schema_type_short_name(type));
-        const struct embedded *e = embedded_of(schema_type_short_name(type), item.number);
+        const struct protobuf_embedded *e = protobuf_embedded_of(schema_type_short_name(type), item.number);
         const struct schema_field *f = e ? NULL : field_of(type, item.number);
         if (e && item.wire == WIRE_BYTES)
             rc = decode_embedded(d, type, e, item.bytes, object);

@@ -33,8 +33,7 @@ class Client:
     """A connection on which frames are written as they come to mind."""
 
     def __init__(self, c, window=65535):
-        context = ssl.create_default_context(cafile=os.path.join(c.data, "ca.crt"))
-        context.load_cert_chain(os.path.join(c.data, "c.crt"), os.path.join(c.data, "c.key"))
+        context = c.tls()
         context.set_alpn_protocols(["h2"])
         self.s = context.wrap_socket(socket.create_connection(("127.0.0.1", c.port), 10), server_hostname="localhost")
         expect(self.s.selected_alpn_protocol() == "h2", "HTTP/2 is offered")
@@ -94,14 +93,8 @@ def alive(c):
 
 
 def start(c):
-    import base64
-    import re
     c.start()
-    with open(os.path.join(c.data, "admin.kubeconfig")) as f:
-        text = f.read()
-    for name, key in (("ca.crt", "certificate-authority-data"), ("c.crt", "client-certificate-data"), ("c.key", "client-key-data")):
-        with open(os.path.join(c.data, name), "wb") as f:
-            f.write(base64.b64decode(re.search(key + r": *\"?([A-Za-z0-9+/=]+)", text).group(1)))
+    c.certificates()
 
 
 def curl(c, path, *words, input=None):

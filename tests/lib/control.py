@@ -1,10 +1,13 @@
 """The control plane alone on the host, as tests drive it, and the loop over a test's steps."""
 
+import base64
+import http.client
 import json
 import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -49,6 +52,33 @@ class Control:
         if check and r.returncode:
             raise RuntimeError(f"{' '.join(words)}: {r.stdout}{r.stderr}")
         return r.stdout if check else r.stdout + r.stderr
+
+    def certificates(self):
+        """The administrator's credentials as files: certificate, key, CA."""
+        with open(os.path.join(self.data, "admin.kubeconfig")) as f:
+            text = f.read()
+        paths = []
+        for name, key in (("c.crt", "client-certificate-data"), ("c.key", "client-key-data"), ("ca.crt", "certificate-authority-data")):
+            paths.append(os.path.join(self.data, name))
+            with open(paths[-1], "wb") as f:
+                f.write(base64.b64decode(re.search(key + r": *\"?([A-Za-z0-9+/=]+)", text).group(1)))
+        return paths
+
+    def tls(self):
+        """An SSL context that is the administrator."""
+        crt, key, ca = self.certificates()
+        context = ssl.create_default_context(cafile=ca)
+        context.load_cert_chain(crt, key)
+        return context
+
+    def request(self, method, path, body=None, **headers):
+        """An HTTP/1.1 request as the administrator: status, headers, body. Header names with _ for -."""
+        h = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls(), timeout=30)
+        h.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+        r = h.getresponse()
+        out = r.status, r.headers, r.read()
+        h.close()
+        return out
 
     def json(self, *words):
         return json.loads(self.k("get", *words, "-o", "json"))
