@@ -80,6 +80,7 @@ enum cel_special {
     CALL_OR_VALUE,
     CALL_APPEND, /* accu + [x] of a macro */
     CALL_INSERT, /* cel.@mapInsert of a macro */
+    CALL_IN_SET, /* x in [literals]: args[1] is a map with them as keys */
 };
 
 enum cel_place { IDENT_UNKNOWN, IDENT_VARIABLE, IDENT_LOCAL };

@@ -53,6 +53,36 @@ static bool is_conversion(const struct cel_expr *e)
     return false;
 }
 
+static bool is_simple(const struct cel_value *v)
+{
+    return v->kind == CEL_BOOL || cel_is_number(v) || v->kind == CEL_STRING;
+}
+
+/* `x in [1, 2]`: the list becomes the keys of a map. In an empty list there is nothing. */
+static void make_set(struct folder *f, struct cel_expr *e)
+{
+    const struct cel_list *l = e->args[1]->literal.list;
+    struct cel_map *m = cel_map_new(f->report->arena);
+    for (uint32_t i = 0; i < l->count; i++)
+        if (!is_simple(&l->items[i]))
+            return;
+    for (uint32_t i = 0; m && i < l->count; i++)
+        if (cel_map_put(f->report->arena, m, &l->items[i], &l->items[i], NULL) < 0)
+            m = NULL;
+    if (!m) {
+        f->rc = -E_NOMEM;
+        return;
+    }
+    if (l->count == 0) {
+        e->kind = EXPR_LITERAL;
+        e->literal = cel_of_bool(false);
+        e->count = 0;
+        return;
+    }
+    e->args[1]->literal = cel_map_value(m);
+    e->special = CALL_IN_SET;
+}
+
 static void prepare_regex(struct folder *f, struct cel_expr *e)
 {
     struct regex *r;
@@ -91,6 +121,9 @@ static void visit(struct folder *f, struct cel_expr *e)
     } else if (e->kind == EXPR_CALL) {
         if (is_conversion(e) && all_literal(e))
             make_value(f, e);
+        else if (str_is(e->name, "@in") && e->args[1]->kind == EXPR_LITERAL &&
+                 e->args[1]->literal.kind == CEL_LIST)
+            make_set(f, e);
         else
             prepare_regex(f, e);
     }

@@ -252,6 +252,20 @@ static int eval_or_else(struct frame *f, const struct cel_expr *e, struct cel_va
     return 0;
 }
 
+/* No charge, as upstream. */
+static int eval_in_set(struct frame *f, const struct cel_expr *e, struct cel_value *ret)
+{
+    struct cel_value v, found_value;
+    bool found = false;
+    int rc = eval(f, e->args[0], false, &v);
+    if (rc < 0)
+        return rc;
+    if (v.kind == CEL_BOOL || v.kind == CEL_STRING || cel_is_number(&v))
+        rc = cel_map_find(f->run, &e->args[1]->literal, &v, &found_value, &found, &f->err);
+    *ret = cel_of_bool(found);
+    return rc;
+}
+
 /* ---- aggregates ---- */
 
 /* Takes the content of what was written with `?`; *ret_skip when there is none. */
@@ -491,6 +505,8 @@ static int eval_special(struct frame *f, const struct cel_expr *e, bool chosen,
         return eval_append(f, e, ret);
     case CALL_INSERT:
         return eval_insert(f, e, ret);
+    case CALL_IN_SET:
+        return eval_in_set(f, e, ret);
     default:
         return is_index(e) ? eval_index(f, e, chosen, ret) : eval_call(f, e, ret);
     }

@@ -42,8 +42,11 @@ static int give(struct cel_call *call, const struct quantity *q, struct cel_valu
 /* What is larger than a quantity can hold is held at its bound, where it is no integer. */
 static int read_text(struct str s, struct quantity *ret, struct err *err)
 {
+    const __int128 most = (__int128)INT64_MAX * NANOS;
     int rc = quantity_parse(s, ret, err);
-    if (rc != -E_LIMIT)
+    bool capped = rc == 0 && (ret->nano == most || ret->nano == -most) &&
+                  str_find(s, STR("9223372036854775807")) < 0;
+    if (rc != -E_LIMIT && !capped)
         return rc;
     __int128 bound = (__int128)INT64_MAX * NANOS + NANOS - 1;
     *ret = (struct quantity){s.p[0] == '-' ? -bound : bound, QUANTITY_DECIMAL_SI};

@@ -2,7 +2,7 @@
 #include "cel/cel_int.h"
 #include "cel/regex.h"
 
-enum { MAX_STEPS = 100 * 1000 * 1000, SCRATCH = 8 << 20 };
+enum { MAX_STEPS = 40 * 1000 * 1000, SCRATCH = 8 << 20 };
 
 struct pattern {
     const struct regex *regex;

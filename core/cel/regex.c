@@ -314,7 +314,9 @@ int regex_find(const struct regex *r, struct str text, size_t from, bool any, ui
 {
     size_t one = r->count * (sizeof(size_t) + 2 * sizeof(uint32_t)), previous = from, length;
     CLEANUP_FREE char *memory = mem_zalloc(2 * one + (2 * r->count + 2) * sizeof(uint32_t));
-    struct machine m = {.regex = r, .text = text, .at = from, .before = NONE};
+    /* Setting up takes time too. */
+    struct machine m = {
+        .regex = r, .text = text, .at = from, .before = NONE, .steps = r->count / 8};
     struct regex_match match = {0};
     if (!memory)
         return -E_NOMEM;

@@ -5,7 +5,7 @@
 #include "cel/index.h"
 #include "codec/time.h"
 
-enum { MAX_WORK = 50 * 1000 * 1000, FEW = 8 };
+enum { MAX_WORK = 10 * 1000 * 1000, FEW = 8 };
 
 int cel_no_overload(struct err *err)
 {
