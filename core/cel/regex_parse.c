@@ -12,6 +12,7 @@ struct reader {
     struct str text;
     size_t at;
     struct flags flags;
+    bool quoting; /* between \Q and \E */
     unsigned depth;
     int rc;
 };
@@ -417,15 +418,17 @@ static struct regex_node *dot(struct reader *r)
     return set_node(r, &s);
 }
 
-/* \Q...\E */
+/* A character between \Q and \E; a repetition behind \E is of the last. */
 static struct regex_node *quoted(struct reader *r)
 {
-    struct regex_node *chain = node(r, NODE_CHAIN);
-    r->at += 2;
-    while (r->rc == 0 && r->at < r->text.n && !looking_at(r, "\\E"))
-        add_part(chain, char_node(r, next_char(r)));
-    r->at += r->at < r->text.n ? 2 : 0;
-    return chain;
+    struct regex_node *n = NULL;
+    r->quoting = r->at < r->text.n && !looking_at(r, "\\E");
+    n = r->quoting ? char_node(r, next_char(r)) : node(r, NODE_EMPTY);
+    if (looking_at(r, "\\E")) {
+        r->quoting = false;
+        r->at += 2;
+    }
+    return n;
 }
 
 static struct regex_node *parse_backslash(struct reader *r)
@@ -444,6 +447,7 @@ static struct regex_node *parse_backslash(struct reader *r)
     case 'B':
         return assertion(r, RE_NO_WORD, 2);
     case 'Q':
+        r->at += 2;
         return quoted(r);
     case 'p':
     case 'P':
@@ -456,6 +460,8 @@ static struct regex_node *parse_backslash(struct reader *r)
 
 static struct regex_node *parse_atom(struct reader *r)
 {
+    if (r->quoting)
+        return quoted(r);
     switch (peek(r, 0)) {
     case '(':
         return parse_group(r);
@@ -528,7 +534,7 @@ static struct regex_node *parse_repeat(struct reader *r)
     int min, max;
     size_t start = r->at;
     bool again = false;
-    while (r->rc == 0 && r->at < r->text.n && read_repeat(r, &min, &max)) {
+    while (r->rc == 0 && !r->quoting && r->at < r->text.n && read_repeat(r, &min, &max)) {
         struct regex_node *repeat = node(r, NODE_REPEAT);
         bool lazy = peek(r, 0) == '?';
         r->at += lazy;
@@ -549,7 +555,8 @@ static struct regex_node *parse_repeat(struct reader *r)
 static struct regex_node *parse_chain(struct reader *r)
 {
     struct regex_node *chain = node(r, NODE_CHAIN);
-    while (r->rc == 0 && r->at < r->text.n && peek(r, 0) != '|' && peek(r, 0) != ')')
+    while (r->rc == 0 && r->at < r->text.n &&
+           (r->quoting || (peek(r, 0) != '|' && peek(r, 0) != ')')))
         add_part(chain, parse_repeat(r));
     return chain;
 }
