@@ -232,7 +232,7 @@ static int read_registries(struct reading *r, const struct json *v, void *to)
     static const struct key keys[] = {{"host", check_text, 0},
                                       {"mirrors", check_texts, 0},
                                       {"plain_http", check_bool, 0},
-                                      {"insecure", check_bool, 0},
+                                      {"skip_verify", check_bool, 0},
                                       {"ca", check_text, 0}};
     CLEANUP_BUF struct buf text;
     if (!json_is(v, JSON_ARRAY))

@@ -15,11 +15,11 @@
  *     search: [example.org]
  *     ntp: [192.0.2.123]
  *   registries:
- *     - host: registry.example:5000
- *       mirrors: ["mirror.example:5000"]
- *       plain_http: true            HTTP in place of HTTPS
- *       insecure: true              HTTPS without verification
- *       ca: PEM                     trusted for this registry
+ *     - host: registry.example:5000 as image names begin; "*": every registry
+ *       mirrors: ["mirror.example:5000", "http://10.0.2.2:5000"]   asked first, in this order
+ *       ca: PEM                     trusted for it, its mirrors and token server, beside public authorities
+ *       plain_http: true            HTTP in place of HTTPS, for it and mirrors without a scheme
+ *       skip_verify: true           HTTPS with whatever certificate (never HTTP)
  */
 #ifndef MAIN_CONFIG_H
 #define MAIN_CONFIG_H

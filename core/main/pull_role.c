@@ -38,6 +38,7 @@ static const char *text_or_null(const struct json *o, const char *key)
 
 static int make_trust(struct str pem, bool verify, struct tls_context **ret_tls, struct err *err)
 {
+    *ret_tls = NULL;
     const struct tls_config c = {.trust_pem = pem, .peer = verify ? TLS_PEER_REQUIRED : TLS_PEER_NONE};
     return tls_context_new(&c, ret_tls, err);
 }
@@ -49,16 +50,20 @@ static int take_registry(struct pull_role *r, const struct json *o, struct err *
     struct str authorities = json_path_str(o, "ca");
     g->name = json_path_cstr(o, "host");
     g->plain_http = json_path_bool(o, "plain_http", false);
-    g->insecure = json_path_bool(o, "insecure", false);
     g->username = text_or_null(o, "username");
     g->password = text_or_null(o, "password");
     for (const struct json *m = json_first(json_get(o, "mirrors")); m; m = m->next)
         if (g->mirror_count < PULL_ENDPOINTS)
             g->mirrors[g->mirror_count++] = json_cstr(m);
     r->registry_count++;
-    if (!g->insecure && !authorities.n)
+    bool verify = !json_path_bool(o, "skip_verify", false);
+    if (verify && !authorities.n)
         return 0;
-    int rc = make_trust(authorities, !g->insecure, &g->tls, err);
+    struct buf all CLEANUP_BUF;
+    buf_init(&all, AUTHORITIES_BYTES + START_REGISTRIES);
+    buf_append_str(&all, buf_str(&r->authorities));
+    buf_printf(&all, "\n" STR_FMT, STR_ARG(authorities));
+    int rc = all.failed ? err_set(err, E_NOMEM, "out of memory") : make_trust(buf_str(&all), verify, &g->tls, err);
     return rc < 0 ? err_wrap(err, rc, "registry %s", g->name) : 0;
 }
 

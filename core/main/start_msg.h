@@ -71,7 +71,7 @@ struct role_start {
     struct machine_net net;
     struct config_network network; /* as keelson.yaml says; for lease */
     /* registries of keelson.yaml as compact JSON, "[]" when none: [{"host","mirrors":[],
-     * "plain_http":bool,"insecure":bool,"ca":PEM}] */
+     * "plain_http":bool,"skip_verify":bool,"ca":PEM}] */
     char registries[START_REGISTRIES];
 };
 

@@ -62,8 +62,9 @@ static bool is_loopback(const char *registry)
     return str_is(host, "localhost") || str_starts(host, STR("localhost:"));
 }
 
-/* Mirrors in order, then the registry itself: https, and http for one on this machine or one that
- * is configured so. */
+/* Mirrors in order, then the registry itself: http if it is configured so, else https; one on this
+ * machine is asked by http first unless it is said whom to trust there. Nothing else ever falls back
+ * to http: who can break https on the way would be given the credentials. */
 static int find_endpoints(struct pull *p, struct err *err)
 {
     const char *name = p->image.reference.registry;
@@ -81,13 +82,11 @@ static int find_endpoints(struct pull *p, struct err *err)
         for (size_t m = 0; rc == 0 && m < c->mirror_count; m++)
             rc = add_endpoint(p, c->mirrors[m], c, err);
     }
-    bool plain = own && own->plain_http, loopback = is_loopback(host);
+    bool plain = own && own->plain_http, loopback = is_loopback(host) && !(own && own->tls);
     if (rc == 0 && (plain || loopback))
         rc = add_endpoint(p, http, own, err);
     if (rc == 0 && !plain)
         rc = add_endpoint(p, https, own, err);
-    if (rc == 0 && own && own->insecure && !plain && !loopback)
-        rc = add_endpoint(p, http, own, err);
     return rc;
 }
 
@@ -110,7 +109,7 @@ static void open_registry(struct pull *p, const struct endpoint *e)
     const struct pull_registry *c = e->registry;
     if (c) {
         o.tls = c->tls;
-        o.insecure = c->insecure || c->plain_http;
+        o.to_http = c->plain_http;
     }
     if (c && c->username && !o.username && !o.identity_token) {
         o.username = c->username;

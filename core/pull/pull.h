@@ -17,9 +17,8 @@ struct pull_registry { /* a registry of keelson.yaml */
     const char *name;  /* "docker.io", "10.0.2.2:5000"; "*" holds for every registry */
     const char *mirrors[PULL_ENDPOINTS]; /* "http://10.0.2.2:5000" or "10.0.2.2:5000", asked first */
     size_t mirror_count;
-    bool plain_http;         /* the registry itself speaks http only */
-    bool insecure;           /* http is tried after https, and https may lead to http */
-    struct tls_context *tls; /* whom to trust for it and its mirrors; NULL: io->tls */
+    bool plain_http;         /* it and its mirrors speak http only, and may lead from https to http */
+    struct tls_context *tls; /* whom to trust for it and its mirrors (https only then); NULL: io->tls */
     const char *username, *password; /* or NULL; the pod's own come first */
 };
 

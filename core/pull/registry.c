@@ -203,7 +203,7 @@ static int run_on_new(struct registry *r, const struct exchange *x, struct respo
     static const struct conn_handlers none = {.closed = NULL};
     struct pull_io *io = r->o.io;
     struct net_addr addrs[PULL_ADDRS];
-    struct tls_context *tls = r->o.tls && pull_url_same_origin(x->url, &r->o.endpoint) ? r->o.tls : io->tls;
+    struct tls_context *tls = r->o.tls ? r->o.tls : io->tls;
     size_t count = 0;
     int rc = find_addrs(r, x->url, addrs, &count, err);
     if (rc < 0)
@@ -282,7 +282,7 @@ static int follow(struct registry *r, struct pull_url *url, const struct respons
     int rc = pull_url_resolve(url, str_of(a->location), &next, err);
     if (rc < 0)
         return err_wrap(err, rc, "redirect");
-    if (url->https && !next.https && !r->o.insecure)
+    if (url->https && !next.https && !r->o.to_http)
         return err_set(err, E_FORBIDDEN, "refused to follow the registry from https to http://%s", next.host);
     *url = next;
     return 0;

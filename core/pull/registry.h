@@ -24,8 +24,8 @@ struct response {
 struct registry_options {
     struct pull_io *io;
     struct pull_url endpoint; /* its target is a prefix, "/" when there is none */
-    struct tls_context *tls;  /* for the endpoint; NULL: io->tls */
-    bool insecure;            /* https may lead to http */
+    struct tls_context *tls;  /* for the endpoint and where it leads; NULL: io->tls */
+    bool to_http;             /* https may lead to http */
     const char *repository;
     const char *username, *password, *identity_token; /* "" when there is none */
     /* Is this host and port configured, and so may be local? */

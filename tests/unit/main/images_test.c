@@ -1,7 +1,7 @@
 /*
  * Images from a registry and from archives into the store, through the real roles: this program is
  * run again as `pull` and `unpack`, which confine themselves. Needs root. With HOST:PORT as argument
- * it pulls the images of tests/lib/images from that registry instead.
+ * it pulls the images of tests/lib/images from that registry instead, with "pull" one image.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,6 +38,7 @@ struct world {
     struct blob layers[2], config, manifest;
     char name[64], paths[4][160];
     int answers, rc;
+    int64_t wait_ms;
     char message[700], id[DIGEST_TEXT], image_name[200];
 };
 
@@ -138,7 +139,7 @@ static void on_done(void *ctx, const struct runtime_result *r)
 /* Until one more answer is there. */
 static int await(struct world *w)
 {
-    int64_t until = loop_now_ms(w->loop) + WAIT_MS;
+    int64_t until = loop_now_ms(w->loop) + (w->wait_ms ? w->wait_ms : WAIT_MS);
     while (!w->answers && loop_now_ms(w->loop) < until)
         assert_int_equal(loop_turn(w->loop, 1000), 0);
     assert_int_equal(w->answers, 1);
@@ -386,6 +387,35 @@ static void a_real_registry_serves_gzip_zstd_and_an_index(void **state)
     assert_non_null(strstr(w->message, "manifest unknown"));
 }
 
+/* ---- one pull, for tests/oci/pull_test: IMAGE REGISTRIES [AUTH [RESOLVER]] ---- */
+
+/* Says on stdout the image's id, or why not. */
+static int pull_one(int argc, char **argv)
+{
+    struct world *w;
+    struct net_addr resolver;
+    const struct runtime_pull p = {.image = argv[0], .auth_json = str_of(argc > 2 ? argv[2] : "")};
+    if (setup((void **)&w) < 0)
+        return 2;
+    images_free(w->images);
+    struct images_options o = {.loop = w->loop, .dir = w->images_dir, .registries = argv[1],
+                               .resolvers = &resolver};
+    if (argc > 3 && net_addr_parse(str_of(argv[3]), true, &resolver) == 0)
+        o.resolver_count = 1;
+    if (images_new(&o, &w->images, NULL) < 0)
+        return 2;
+    w->wait_ms = 90 * 1000;
+    images_pull(w->images, &p, on_image, w);
+    await(w);
+    printf("%d %s\n", w->rc, w->rc < 0 ? w->message : w->id);
+    fflush(stdout);
+    unsigned left = count(w, "blobs") + (w->rc < 0 ? count(w, "layers") + count(w, "meta") : 0);
+    if (left)
+        printf("left behind: %u\n", left);
+    int rc = left || w->answers ? 1 : 0;
+    return teardown((void **)&w) == 0 ? rc : 3;
+}
+
 int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -409,6 +439,8 @@ int main(int argc, char **argv)
         print_message("ok images_test # skip: needs root\n");
         return 0;
     }
+    if (argc > 3 && strcmp(argv[1], "pull") == 0)
+        return pull_one(argc - 2, argv + 2);
     if (argc > 1) {
         registry = argv[1];
         return cmocka_run_group_tests_name("registry", real, NULL, NULL);
