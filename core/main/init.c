@@ -16,6 +16,7 @@
 #include "kernel-glue/boot/file.h"
 #include "kernel-glue/boot/machine.h"
 #include "kernel-glue/boot/power.h"
+#include "main/boot_times.h"
 #include "main/config.h"
 #include "main/console.h"
 #include "main/machine.h"
@@ -27,6 +28,7 @@ enum {
     WATCHDOG_S = 30,
     WATCHDOG_FEED_MS = 10000,
     DEVICE_DELAY_MS = 100,
+    DEVICES_HELD_MS = 5000, /* what boot does not need waits for it, but not for ever */
     GRACE_MS = 20000, /* for pods at the end: shorter than the watchdog's patience */
 };
 
@@ -53,12 +55,14 @@ static const struct {
 struct init {
     struct supervisor sup;
     struct console console;
+    struct boot_times times;
     struct loop *loop;
     struct role_start start;
     unsigned met; /* enum need */
     int watchdog_fd, uevent_fd, button_fd;
     struct loop_fd uevents, button;
     struct loop_timer feed, address_wait, devices;
+    bool devices_held; /* until the node is Ready: only virtio's are loaded, the rest would slow it */
     bool devices_running, devices_again, restart;
     struct config_network lease;
     char address_text[CONFIG_ADDRS * (NET_ADDR_TEXT + 5)], gateway_text[NET_ADDR_TEXT];
@@ -68,14 +72,14 @@ static void meet(struct init *i, unsigned need)
 {
     static const struct {
         unsigned need;
-        const char *text;
-    } names[] = {{NEED_CONFIG, "the configuration"},
-                 {NEED_STATE, "the state partition"},
-                 {NEED_CONTAINERS, "what containers need"},
-                 {NEED_ADDRESS, "the address"}};
-    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
-        if (names[n].need & need & ~i->met)
-            log_info("%s is there", names[n].text);
+        enum boot_mark mark;
+    } marks[] = {{NEED_CONFIG, BOOT_CONFIGURED},
+                 {NEED_STATE, BOOT_STATE},
+                 {NEED_CONTAINERS, BOOT_CONTAINERS},
+                 {NEED_ADDRESS, BOOT_ADDRESS}};
+    for (size_t n = 0; n < sizeof marks / sizeof marks[0]; n++)
+        if (marks[n].need & need)
+            boot_times_reached(&i->times, marks[n].mark);
     i->met |= need;
     for (size_t n = 0; n < sizeof needs / sizeof needs[0]; n++)
         if ((i->met & needs[n].needs) == needs[n].needs)
@@ -96,14 +100,29 @@ static void step(struct init *i, struct setup_step s)
 static void devices_loaded(void *ctx, int rc, const char *message, struct imsg_in *result)
 {
     struct init *i = ctx;
-    (void)result;
+    uint64_t held = 0;
     if (rc < 0)
         console_error(&i->console, message);
     i->devices_running = false;
+    if (i->devices_held && result && imsg_get_u64(result, TAG_STEP_FIRST, &held) && held) {
+        loop_timer_set(i->loop, &i->devices, DEVICES_HELD_MS);
+        return;
+    }
+    i->devices_held = false;
+    early_hurry(false);
+    boot_times_reached(&i->times, BOOT_DEVICES);
     if (i->devices_again)
         loop_timer_set(i->loop, &i->devices, DEVICE_DELAY_MS);
     if (i->watchdog_fd < 0)
         i->watchdog_fd = machine_watchdog_open(WATCHDOG_S);
+}
+
+static void later_loaded(void *ctx, int rc, const char *message, struct imsg_in *result)
+{
+    struct init *i = ctx;
+    (void)result;
+    if (rc < 0)
+        console_error(&i->console, message);
 }
 
 static void load_devices(void *ctx)
@@ -113,7 +132,17 @@ static void load_devices(void *ctx)
     if (i->devices_running)
         return;
     i->devices_running = true;
+    if (i->devices_held && loop_timer_armed(&i->devices))
+        loop_timer_cancel(i->loop, &i->devices);
+    i->devices_held = false;
     step(i, (struct setup_step){.argv = {"modules", "devices"}, .fd = -1, .done = devices_loaded});
+    step(i, (struct setup_step){.argv = {"modules", "later"}, .fd = -1, .done = later_loaded});
+}
+
+static void load_virtio(struct init *i)
+{
+    i->devices_held = i->devices_running = true;
+    step(i, (struct setup_step){.argv = {"modules", "virtio"}, .fd = -1, .done = devices_loaded});
 }
 
 static void device_event(void *ctx, unsigned events)
@@ -124,7 +153,7 @@ static void device_event(void *ctx, unsigned events)
     (void)events;
     for (int n = 0; n < 64 && (rc = machine_uevent_read(i->uevent_fd)) >= 0; n++)
         added |= rc > 0;
-    if (added && !loop_timer_armed(&i->devices))
+    if (added && !i->devices_held && !loop_timer_armed(&i->devices))
         loop_timer_set(i->loop, &i->devices, DEVICE_DELAY_MS);
 }
 
@@ -292,10 +321,17 @@ static void told_ca(struct init *i, struct imsg_in *m)
         step(i, (struct setup_step){.argv = {"deliver-esp"}, .fd = fd, .done = delivered});
 }
 
+static void node_reached(struct init *i, uint64_t mark)
+{
+    boot_times_reached(&i->times, mark ? BOOT_POD : BOOT_READY);
+    if (i->devices_held && !i->devices_running)
+        load_devices(i);
+}
+
 static void heard(void *ctx, enum role_id from, struct imsg_in *m)
 {
     struct init *i = ctx;
-    uint64_t now;
+    uint64_t now, mark;
     if (m->type == MSG_CA && from == ROLE_KEYS)
         told_ca(i, m);
     else if (m->type == MSG_LEASE && from == ROLE_LEASE)
@@ -303,11 +339,16 @@ static void heard(void *ctx, enum role_id from, struct imsg_in *m)
     else if (m->type == MSG_CLOCK && from == ROLE_LEASE && imsg_get_u64(m, TAG_VALUE, &now) &&
              (int64_t)(now / 1000000000) >= built_s && machine_clock_set((int64_t)now) < 0)
         log_warn("the clock cannot be set");
+    else if (m->type == MSG_REACHED && from == ROLE_NODE && imsg_get_u64(m, TAG_VALUE, &mark))
+        node_reached(i, mark);
 }
 
 static void changed(void *ctx)
 {
     struct init *i = ctx;
+    const struct supervised *roles = i->sup.roles;
+    if (roles[ROLE_FRONT].state == ROLE_RUNNING && roles[ROLE_CONTROL].state == ROLE_RUNNING)
+        boot_times_reached(&i->times, BOOT_API);
     console_changed(&i->console);
 }
 
@@ -468,12 +509,14 @@ _Noreturn void init_main(void)
     static struct init init; /* the one process that is its own world */
     struct init *i = &init;
     struct err err = {0};
+    boot_times_start(&i->times);
     early_mounts();
     int kmsg_fd = early_open_kmsg();
     char debug[8];
     bool verbose = early_cmdline("keelson.debug", debug, sizeof debug);
     log_init("init", kmsg_fd >= 0 ? kmsg_fd : 2, verbose ? LOG_DEBUG : LOG_INFO);
     early_limits();
+    early_hurry(true);
     early_loopback_up();
     power_catch_keys();
     machine_clock_at_least(built_s);
@@ -484,9 +527,11 @@ _Noreturn void init_main(void)
         power_off(true);
     }
     console_init(&i->console, i->loop, &i->sup, early_open_console());
+    i->times.console = &i->console;
     console_line(&i->console, "Keelson %s", i->console.version);
+    boot_times_reached(&i->times, BOOT_MOUNTED);
     init_timers(i);
-    load_devices(i);
+    load_virtio(i);
     step(i, (struct setup_step){.argv = {"state", state_dir}, .fd = -1, .done = state_mounted});
     step(i, (struct setup_step){.argv = {"config-esp"}, .fd = -1, .done = configured});
     step(i, (struct setup_step){.argv = {"modules", "containers"}, .fd = -1, .done = containers_loaded});

@@ -2,7 +2,7 @@
  * Process 1 of the appliance. Boot, each step as soon as its needs are met:
  *
  *   mounts, limits, sockets
- *     +- setup modules devices ... the cards and disks of this machine
+ *     +- setup modules virtio .... a virtual machine's disk and card; all devices if there are none
  *     +- setup modules containers
  *     +- setup state ............. the state partition (or memory, loudly)
  *     +- setup config-esp ........ keelson.yaml (or defaults, loudly)
@@ -10,6 +10,7 @@
  *   configuration and state  -> keys, journal
  *     and an address         -> control, front, node (which waits for runtime), dns
  *   state, container modules -> runtime
+ *   Ready, or 5 s ............ setup modules devices and later: what else this machine has
  *
  * Then it supervises, feeds the watchdog, draws the console, and ends the machine in order.
  */

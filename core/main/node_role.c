@@ -89,6 +89,16 @@ static void learn(struct node_role *r)
 
 /* ---- start ---- */
 
+static void reached(void *ctx, enum node_mark mark)
+{
+    struct node_role *r = ctx;
+    unsigned char buffer[64];
+    struct imsg_out m;
+    imsg_begin(&m, buffer, sizeof buffer, MSG_REACHED, 0);
+    imsg_put_u64(&m, TAG_VALUE, mark);
+    role_env_send(r->env, &m);
+}
+
 static void fill(struct node_role *r, struct node_options *o)
 {
     const struct role_start *s = &r->env->start;
@@ -118,6 +128,8 @@ static void fill(struct node_role *r, struct node_options *o)
         .system_uuid = f->system_uuid,
         .version = "v1.35.0+keelson",
         .no_cgroup_limits = f->no_cgroup_limits,
+        .reached = reached,
+        .ctx = r,
     };
     for (size_t i = 0; i < s->net.addr_count && i < NODE_MAX_ADDRS; i++)
         o->addrs[o->addr_count++] = s->net.addrs[i];

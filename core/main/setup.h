@@ -5,7 +5,9 @@
  *   config-esp               finds the ESP, reads keelson.yaml from it, and goes on as above
  *   deliver PATH             writes the file handed over to PATH, mode 0600, atomically
  *   deliver-esp              the same as admin.kubeconfig on the ESP
- *   modules LIST             loads a set of kernel modules: "devices" or "containers"
+ *   modules LIST             loads a set of kernel modules: "virtio" (with the answer's STEP 1 a disk
+ *                            and a card were found, else all devices' are loaded), "devices",
+ *                            "containers", "later" (what containers use, but not the first ones)
  *   state DIRECTORY          finds, grows and mounts the state partition
  *   address CARD ADDRESS/PREFIX,... [GATEWAY]
  *   seed DIRECTORY           feeds the saved random seed to the kernel and saves the next one

@@ -18,25 +18,40 @@ enum { SEED_BYTES = 256, FIND_DISK_MS = 10000 };
 
 /* ---- modules ---- */
 
-/* What pods and services need whatever the machine: no device asks for these. */
+/* What pods and services need whatever the machine: no device asks for these. The first set is what
+ * the node's network is set up with and every pod needs; of the second nothing is used before there
+ * are pods: sticky services, IPv6 ones, flows to forget. */
 static const char *const container_modules[] = {
-    "overlay",   "bridge",       "br_netfilter",    "veth",
-    "nf_tables", "nf_conntrack", "nft_chain_nat",   "nft_masq",        "nft_nat",
-    "nft_hash",  "nft_numgen",   "nft_reject_ipv4", "nft_reject_ipv6", "nft_fib_inet",
-    "nf_conntrack_netlink",
+    "bridge",  "nf_tables",  "nft_chain_nat", "nft_masq", "nft_nat",     "nft_numgen", "nft_reject_ipv4",
+    "nft_fib_ipv4", "veth", "overlay",  "br_netfilter", NULL,
+};
+static const char *const later_modules[] = {
+    "nf_conntrack_netlink", "nft_hash", "nft_reject_ipv6", "nft_fib_ipv6", NULL,
 };
 
-static int load_containers(struct modules *m)
+static int load_all(struct modules *m, const char *const *names, struct err *err)
 {
-    unsigned missing = 0;
-    for (size_t i = 0; i < sizeof container_modules / sizeof container_modules[0]; i++) {
-        struct err err = {0};
-        if (modules_load(m, container_modules[i], &err) < 0) {
-            log_warn("%s", err.text);
-            missing++;
-        }
+    int rc = 0;
+    for (; *names; names++) {
+        struct err why = {0};
+        if (modules_load(m, *names, &why) == 0)
+            continue;
+        log_warn("%s", why.text);
+        rc = err_set(err, E_NOT_FOUND, "some modules for pods are missing");
     }
-    return missing ? -E_NOT_FOUND : 0;
+    return rc;
+}
+
+/* A disk and a card are there, so the cluster can start: the answer says that the rest is left. */
+static void load_virtio(struct setup *s, struct modules *m)
+{
+    char card[16];
+    modules_load_for_virtio(m);
+    machine_cards_up();
+    if (disks_any() && machine_wired_card(card))
+        imsg_put_u64(s->result, TAG_STEP_FIRST, 1);
+    else
+        modules_load_for_devices(m);
 }
 
 int setup_modules(struct setup *s, struct err *err)
@@ -45,14 +60,15 @@ int setup_modules(struct setup *s, struct err *err)
     int rc = modules_open(&m, err);
     if (rc < 0 || s->argc < 2)
         return rc < 0 ? rc : err_set(err, E_INVALID, "modules wants a set");
-    if (str_is(str_of(s->argv[1]), "devices")) {
-        modules_load_for_devices(&m, machine_cards_up);
-    } else {
-        rc = load_containers(&m);
-        early_limits();
-        if (rc < 0)
-            err_set(err, -rc, "some modules for pods are missing");
-    }
+    struct str set = str_of(s->argv[1]);
+    if (str_is(set, "virtio"))
+        load_virtio(s, &m);
+    else if (str_is(set, "devices"))
+        modules_load_for_devices(&m);
+    else
+        rc = load_all(&m, str_is(set, "later") ? later_modules : container_modules, err);
+    machine_cards_up();
+    early_limits(); /* some settings are there only with their module */
     modules_close(&m);
     return rc;
 }
@@ -99,7 +115,6 @@ static int mount_esp(bool read_only, struct err *err)
     struct disk_partition p;
     int rc = load_file_system("vfat");
     rc = load_file_system("nls_cp437");
-    rc = load_file_system("nls_iso8859-1");
     rc = load_file_system("nls_ascii");
     rc = disks_find("KEELSON-ESP", FIND_DISK_MS, &p, err);
     return rc < 0 ? rc : disks_mount(&p, "vfat", "/esp", read_only, "umask=0077", err);

@@ -27,6 +27,7 @@ enum start_msg_type {
                    to be left where the administrator finds it */
     MSG_LEASE,  /* lease: struct config_network: what is to be used */
     MSG_CLOCK,  /* lease: VALUE: nanoseconds since 1970, as time servers tell */
+    MSG_REACHED, /* node: VALUE: 0 the node is Ready, 1 its first pod runs; each once */
     MSG_DONE,   /* setup: the step's result: VALUE 0 or E_*, TEXT, STEP fields */
 };
 

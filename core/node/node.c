@@ -54,6 +54,14 @@ void node_pods_wake(struct node *n)
         pod_wake(value);
 }
 
+void node_reached(struct node *n, enum node_mark mark)
+{
+    if (n->reached[mark] || !n->o.reached)
+        return;
+    n->reached[mark] = true;
+    n->o.reached(n->o.ctx, mark);
+}
+
 /* ---- what the runtime reports unasked ---- */
 
 static void on_exited(void *ctx, const char *pod_uid, const char *id, const struct runtime_exit *e)

@@ -19,6 +19,8 @@
 
 enum { NODE_MAX_ADDRS = 4, NODE_MAX_RESOLVERS = 4 };
 
+enum node_mark { NODE_READY, NODE_FIRST_POD, NODE_MARKS };
+
 struct node_options {
     struct loop *loop;
     struct net net;          /* probes, and connections accepted on listen_fd */
@@ -45,6 +47,9 @@ struct node_options {
     int64_t reserved_cpu_milli, reserved_memory_bytes; /* not allocatable to pods */
     unsigned max_pods; /* 0: LIMIT_PODS_PER_NODE */
     const char *kernel_version, *os_image, *boot_id, *machine_id, *system_uuid, *version;
+    /* Optional; each once: the API has taken a true Ready condition, or the first pod's Running. */
+    void (*reached)(void *ctx, enum node_mark mark);
+    void *ctx;
     bool no_cgroup_limits; /* host mode without controllers: resources are left out of the spec */
 };
 

@@ -172,6 +172,7 @@ struct pod {
     uint64_t status_hash; /* of what the API has accepted; 0: nothing */
     uint64_t status_sending;
     bool status_busy, status_dirty;
+    bool status_running; /* what is being sent, or was last, says Running */
     struct client_call *status_call, *delete_call;
     int64_t status_retry_ms;
     struct loop_timer status_timer;
@@ -191,6 +192,7 @@ struct node {
     struct cache_listener *pods_listener, *services_listener;
     struct map pods; /* uid -> struct pod */
     bool runtime_up, recovered, reading_state;
+    bool reached[NODE_MARKS];
     struct ipam *ipam;
     struct events *events;
     struct sources *sources;
@@ -214,6 +216,8 @@ struct step {
 /* node.c */
 void node_recover(struct node *n); /* goes on with recovery, whatever it waits for */
 void node_pods_wake(struct node *n);
+/* Tells whoever wants to know, the first time. */
+void node_reached(struct node *n, enum node_mark mark);
 int64_t node_now_s(struct node *n);
 void node_id_new(char ret_id[CONTAINER_ID_TEXT]);
 /* Replaces a string owned through *at; text NULL clears. On lack of memory it becomes NULL. */

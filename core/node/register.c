@@ -28,6 +28,7 @@ struct registration {
     struct node *node;
     struct loop_timer status_timer, lease_timer;
     bool created, status_busy, lease_busy, status_again;
+    bool reported_ready; /* the status under way or taken last says so */
     uint64_t reported_hash;
     int64_t reported_ms, status_retry_ms, lease_retry_ms, renewed_ms;
     char *uid; /* of the Node object */
@@ -99,6 +100,8 @@ static void reported(void *ctx, const struct client_reply *reply)
     }
     r->status_retry_ms = RETRY_FIRST_MS;
     r->reported_ms = loop_now_ms(r->node->loop);
+    if (r->reported_ready)
+        node_reached(r->node, NODE_READY);
     status_later(r, STATUS_MS);
 }
 
@@ -138,6 +141,7 @@ static void report(struct registration *r)
         return;
     }
     r->reported_hash = hash;
+    r->reported_ready = n->recovered;
 }
 
 static void labelled(void *ctx, const struct client_reply *reply)

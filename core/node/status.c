@@ -73,6 +73,8 @@ static void answered(void *ctx, const struct client_reply *r)
             log_warn("pod %s/%s: its status was refused: %s", p->namespace, p->name, r->message);
         p->status_hash = p->status_sending;
         p->status_retry_ms = RETRY_FIRST_MS;
+        if (r->rc == 0 && p->status_running)
+            node_reached(p->node, NODE_FIRST_POD);
         pod_wake(p); /* for what has changed meanwhile */
     } else {
         loop_timer_set(p->node->loop, &p->status_timer, p->status_retry_ms);
@@ -116,6 +118,7 @@ static void send(struct step *s, struct json *status, uint64_t hash)
         return;
     }
     p->status_sending = hash;
+    p->status_running = cstr_eq(json_path_cstr(status, "phase"), "Running");
     p->status_busy = true;
 }
 

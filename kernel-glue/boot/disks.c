@@ -81,14 +81,30 @@ static bool is_wanted(const char *name, const char *label, struct disk_partition
     return true;
 }
 
+static bool is_real(const char *name)
+{
+    return name[0] != '.' && strncmp(name, "loop", 4) != 0 && strncmp(name, "ram", 3) != 0;
+}
+
 static bool look(const char *label, struct disk_partition *p)
 {
     DIR *dir = opendir("/sys/class/block");
     struct dirent *e;
     bool found = false;
     while (dir && !found && (e = readdir(dir)))
-        found = e->d_name[0] != '.' && strncmp(e->d_name, "loop", 4) != 0 && strncmp(e->d_name, "ram", 3) != 0 &&
-                is_wanted(e->d_name, label, p);
+        found = is_real(e->d_name) && is_wanted(e->d_name, label, p);
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
+bool disks_any(void)
+{
+    DIR *dir = opendir("/sys/class/block");
+    struct dirent *e;
+    bool found = false;
+    while (dir && !found && (e = readdir(dir)))
+        found = is_real(e->d_name);
     if (dir)
         closedir(dir);
     return found;

@@ -21,6 +21,8 @@ int disks_find(const char *label, int limit_ms, struct disk_partition *ret_parti
 /* Extends the partition, if it is the last of its disk, up to the disk's end, in its GPT and in the
  * kernel. 0 also when there is nothing to gain. */
 int disks_grow_partition(const struct disk_partition *p, struct err *err) MUST_CHECK;
+/* Some disk that is there for good: no loop device, no memory. */
+bool disks_any(void);
 int disks_mount(const struct disk_partition *p, const char *type, const char *where, bool read_only,
                 const char *options, struct err *err) MUST_CHECK;
 /* A mounted ext4 takes all of its device. */

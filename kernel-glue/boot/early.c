@@ -60,6 +60,8 @@ void early_limits(void)
     static const struct {
         const char *path, *value;
     } settings[] = {
+        /* First, for what is logged meanwhile; the kernel takes the word only with its line end. */
+        {"/proc/sys/kernel/printk_devkmsg", "on\n"},
         {"/proc/sys/fs/file-max", "1048576"},
         {"/proc/sys/fs/nr_open", "1048576"},
         {"/proc/sys/fs/inotify/max_user_instances", "8192"},
@@ -67,7 +69,6 @@ void early_limits(void)
         {"/proc/sys/kernel/pid_max", "4194304"},
         {"/proc/sys/kernel/keys/maxkeys", "2000"},
         {"/proc/sys/kernel/keys/maxbytes", "2000000"},
-        {"/proc/sys/kernel/printk_devkmsg", "on"},
         {"/proc/sys/kernel/panic", "10"},
         {"/proc/sys/kernel/panic_on_oops", "1"},
         {"/proc/sys/vm/overcommit_memory", "1"},
@@ -88,6 +89,12 @@ void early_limits(void)
         int rc = file_put(settings[i].path, settings[i].value, NULL);
         (void)rc; /* belongs to a module that is not loaded yet, or to a kernel built without it */
     }
+}
+
+void early_hurry(bool on)
+{
+    int rc = file_put("/sys/kernel/rcu_expedited", on ? "1" : "0", NULL);
+    (void)rc; /* slower, no more */
 }
 
 void early_loopback_up(void)

@@ -19,6 +19,9 @@ void early_root_read_only(void);
 /* Files, inotify, conntrack, neighbours, forwarding; some exist only after their module is loaded,
  * so this is called again then. */
 void early_limits(void);
+/* While on, the kernel waits for its readers (RCU) in a hurry: each module waits several times. Off
+ * it does so without disturbing anybody. */
+void early_hurry(bool on);
 void early_loopback_up(void);
 /* A cgroup below /sys/fs/cgroup/keelson with memory.min, for a role. */
 void early_cgroup(const char *role, unsigned long long memory_min_bytes);

@@ -298,17 +298,15 @@ static unsigned load_round(struct modules *m, const char *where, bool virtio_onl
     return fd < 0 ? 0 : walk(m, fd, virtio_only, 0);
 }
 
-unsigned modules_load_for_devices(struct modules *m, void (*after_each)(void))
+void modules_load_for_devices(struct modules *m)
 {
-    unsigned all = 0;
-    /* First the bus, then the devices that it shows, and only then all the others. */
-    for (int round = 0; round < ROUNDS_MOST; round++) {
-        unsigned loaded = load_round(m, round < 2 ? "/sys/devices/pci0000:00" : "/sys/devices", round < 2);
-        if (after_each)
-            after_each();
-        if (!loaded && round >= 2)
+    for (int round = 0; round < ROUNDS_MOST; round++)
+        if (!load_round(m, "/sys/devices", false))
             break;
-        all += loaded;
-    }
-    return all;
+}
+
+void modules_load_for_virtio(struct modules *m)
+{
+    for (int round = 0; round < 2; round++)
+        (void)load_round(m, "/sys/devices/pci0000:00", true);
 }

@@ -21,8 +21,9 @@ void modules_close(struct modules *m);
 /* Loads a module and what it needs. 0 also when it is loaded or built in. -E_NOT_FOUND: not in the
  * image. */
 int modules_load(struct modules *m, const char *name, struct err *err) MUST_CHECK;
-/* Loads what the devices below /sys/devices ask for, again and again until nothing new appears.
- * after_each, unless NULL, runs after each round. Returns how many modules were loaded. */
-unsigned modules_load_for_devices(struct modules *m, void (*after_each)(void));
+/* Loads what the devices below /sys/devices ask for, again and again until nothing new appears. */
+void modules_load_for_devices(struct modules *m);
+/* Only a virtual machine's own devices: the bus, then what it shows. */
+void modules_load_for_virtio(struct modules *m);
 
 #endif
