@@ -156,6 +156,9 @@ void token_request(struct api_request *r)
     struct write *w = write_new(r, resource_main(r->resource), r->url.ns, r->url.name);
     if (!w || body_read(r, w->a, r->resource, &w->object) != 0 || write_load(w) != 0)
         return;
+    w->subresource = "token";
+    if (admit_node_restriction(w) != 0)
+        return;
     struct json *spec = json_object_at(w->a, w->object, "spec");
     struct json *audiences = json_array_at(w->a, spec, "audiences");
     int64_t seconds = json_path_i64(spec, "expirationSeconds", EXPIRE_DEFAULT_S);

@@ -23,6 +23,7 @@ struct write {
     struct store_value *current; /* referenced; NULL on create */
     const char *subresource;     /* "" or "status" ... */
     bool is_create, is_delete;
+    bool applied; /* by server-side apply: managedFields are done */
     struct field_errors errors;
     int64_t now_us;
     char now[40]; /* as metav1.Time */
@@ -61,6 +62,11 @@ int body_read(struct api_request *r, struct arena *a, const struct schema_resour
 /* Parses the body as JSON or YAML without checking its type. */
 int body_parse(struct api_request *r, struct arena *a, struct str body,
                struct schema_problems *problems, struct json **ret);
+/* Of the kind and version that the resource speaks, or says neither. nonzero: answered. */
+int body_check_kind(struct api_request *r, struct arena *a, const struct schema_resource *res,
+                    struct json *object);
+/* An empty managedFields means to reset it; checking would drop it. */
+void body_keep_reset(struct arena *a, struct json *object);
 enum schema_validation body_validation(const struct api_request *r);
 /* Frees what the write holds beside its arena; harmless when there is none. */
 void write_done(struct api_request *r);
@@ -74,6 +80,7 @@ const char *write_random_suffix(struct write *w);
 /* admission/: changes the object or answers (nonzero). */
 int admit(struct write *w);
 int admit_namespace(struct write *w);
+int admit_node_restriction(struct write *w); /* of deletes and TokenRequests too */
 int admit_service_account(struct write *w);
 int admit_tolerations(struct write *w);
 int admit_priority(struct write *w);
@@ -84,7 +91,24 @@ int meta_prepare_update(struct write *w); /* nonzero: answered */
 void meta_validate(struct write *w);
 void meta_validate_update(struct write *w);
 
-/* patch.c: the object of a PATCH from the current one. nonzero: answered. */
+/* manager.c: field managers. nonzero: answered. */
+int manager_check_options(struct api_request *r, bool applying);
+/* managedFields after an update; sent: what the request held, or NULL. */
+int manager_track(struct write *w, const struct json *sent);
+/* Server-side apply: w->object from w->old (NULL: there is none) and config, of the main kind. */
+int manager_apply(struct write *w, const struct json *config);
+/* Is there nothing to write? */
+bool manager_unchanged(struct write *w);
+
+/* patch.c */
+bool patch_is_apply(const struct api_request *r);
+/* Reads what is to be applied, of the kind that the resource speaks. nonzero: answered. */
+int patch_read_config(struct api_request *r, struct arena *a, const struct schema_resource *res,
+                      struct json **ret);
+/* Brings what was applied into the form of its kind. nonzero: answered. */
+int patch_settle(struct api_request *r, struct arena *a, const struct schema_resource *res,
+                 struct json *object);
+/* The object of a PATCH from the current one. nonzero: answered. */
 int patch_apply(struct api_request *r, struct arena *a, const struct schema_resource *res,
                 const struct json *current, struct json **ret);
 

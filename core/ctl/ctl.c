@@ -15,6 +15,7 @@ static const struct {
     {"namespace", "namespace-controller", namespace_start},
     {"garbage-collector", "generic-garbage-collector", garbage_start},
     {"node-lifecycle", "node-controller", node_lifecycle_start},
+    {"clusterrole-aggregation", "clusterrole-aggregation-controller", aggregation_start},
 };
 
 static void unit_free(struct ctl_unit *u)

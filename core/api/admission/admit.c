@@ -5,6 +5,8 @@ int admit(struct write *w)
 {
     int rc = admit_namespace(w);
     if (rc == 0)
+        rc = admit_node_restriction(w);
+    if (rc == 0)
         rc = admit_service_account(w);
     if (rc == 0)
         rc = admit_tolerations(w);

@@ -75,10 +75,28 @@ static const char *text_of(struct arena *a, struct str s)
     return t ? t : "";
 }
 
+/* A list of one name is a question about that object. */
+static struct str selected_name(struct str selector)
+{
+    static const char field[] = "metadata.name=";
+    struct str rest = selector, part;
+    while (rest.n && str_split(&rest, ',', &part)) {
+        if (!str_starts(part, str_of(field)))
+            continue;
+        part = str_make(part.p + sizeof field - 1, part.n - (sizeof field - 1));
+        if (part.n && part.p[0] == '=')
+            part = str_make(part.p + 1, part.n - 1);
+        return part;
+    }
+    return STR("");
+}
+
 int auth_ask_of(struct api_request *r, struct auth_ask *ret)
 {
     const struct url *u = &r->url;
     struct arena *a = &r->arena;
+    struct str selector = url_param(u, "fieldSelector");
+    bool namespace = str_is(u->resource, "namespaces") && !u->group.n;
     *ret = (struct auth_ask){
         .user = &r->user,
         .verb = u->verb,
@@ -87,10 +105,11 @@ int auth_ask_of(struct api_request *r, struct auth_ask *ret)
         .version = text_of(a, u->version),
         .resource = text_of(a, u->resource),
         .subresource = text_of(a, u->subresource),
-        .ns = text_of(a, u->ns),
-        .name = text_of(a, u->name),
+        /* A namespace lies in itself: who may read in it may read it. */
+        .ns = text_of(a, namespace ? u->name : u->ns),
+        .name = text_of(a, u->name.n || u->subresource.n ? u->name : selected_name(selector)),
         .path = text_of(a, u->path),
-        .field_selector = url_param(u, "fieldSelector"),
+        .field_selector = selector,
     };
     return r->arena.failed ? fail_memory(r) : 0;
 }

@@ -111,9 +111,9 @@ static bool allow_volume(struct api *api, const struct auth_ask *ask, const char
                          struct buf *reason)
 {
     struct arena a CLEANUP_ARENA;
+    arena_init(&a, LIMIT_REQUEST_ARENA);
     if (!get_only(ask, reason))
         return false;
-    arena_init(&a, LIMIT_REQUEST_ARENA);
     const struct json *o =
         object_load(api, &a, "", "persistentvolumes", STR(""), str_of(ask->name), NULL);
     if (o && api->node_graph &&

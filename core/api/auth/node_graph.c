@@ -59,11 +59,15 @@ bool node_graph_reaches(const struct node_graph *g, struct str node, enum node_r
 /* ---- what a pod names ---- */
 
 struct naming {
+    void (*fn)(void *ctx, enum node_reach what, struct str name);
+    void *ctx;
+};
+
+struct edges {
     struct node_graph *graph;
     struct str node, ns;
-    struct edge *edges[EDGES_MOST];
+    struct edge *at[EDGES_MOST];
     size_t count;
-    bool failed;
 };
 
 static struct edge *edge_at(struct node_graph *g, struct str key)
@@ -91,28 +95,31 @@ static void edge_drop(struct node_graph *g, struct edge *e)
     mem_free(e);
 }
 
-static void name_it(struct naming *n, enum node_reach what, struct str name)
+static void add_edge(void *ctx, enum node_reach what, struct str name)
 {
+    struct edges *n = ctx;
     char text[EDGE_KEY];
-    if (!name.n)
-        return;
     struct str key = edge_key(text, n->node, what, n->ns, name);
     struct edge *e = key.p && n->count < EDGES_MOST ? edge_at(n->graph, key) : NULL;
-    if (!e) {
-        n->failed = true;
-        return;
-    }
+    if (!e)
+        return; /* not named: refused */
     e->pods++;
-    n->edges[n->count++] = e;
+    n->at[n->count++] = e;
 }
 
-static void name_path(struct naming *n, enum node_reach what, const struct json *from,
+static void name_it(const struct naming *n, enum node_reach what, struct str name)
+{
+    if (name.n)
+        n->fn(n->ctx, what, name);
+}
+
+static void name_path(const struct naming *n, enum node_reach what, const struct json *from,
                       const char *path)
 {
     name_it(n, what, json_path_str(from, path));
 }
 
-static void walk_containers(struct naming *n, const struct json *list)
+static void walk_containers(const struct naming *n, const struct json *list)
 {
     for (const struct json *c = json_first(list); c; c = c->next) {
         for (const struct json *e = json_first(json_get(c, "env")); e; e = e->next) {
@@ -126,7 +133,7 @@ static void walk_containers(struct naming *n, const struct json *list)
     }
 }
 
-static void walk_volume(struct naming *n, const struct json *v, struct str pod)
+static void walk_volume(const struct naming *n, const struct json *v, struct str pod)
 {
     static const char *const secrets[] = {
         "secret.secretName",     "azureFile.secretName", "cephfs.secretRef.name",
@@ -153,8 +160,10 @@ static void walk_volume(struct naming *n, const struct json *v, struct str pod)
     }
 }
 
-static void walk_pod(struct naming *n, const struct json *pod)
+void node_graph_names(const struct json *pod,
+                      void (*fn)(void *ctx, enum node_reach what, struct str name), void *ctx)
 {
+    const struct naming naming = {fn, ctx}, *n = &naming;
     const struct json *spec = json_get(pod, "spec");
     name_path(n, NODE_ACCOUNT, spec, "serviceAccountName");
     for (const struct json *s = json_first(json_get(spec, "imagePullSecrets")); s; s = s->next)
@@ -187,19 +196,19 @@ static void forget(struct node_graph *g, struct str key)
         pod_free(g, p);
 }
 
-static void keep(struct node_graph *g, struct naming *n, struct store_value *v)
+static void keep(struct node_graph *g, const struct edges *n, struct store_value *v)
 {
     struct pod *p = mem_zalloc(sizeof *p + n->count * sizeof p->edges[0]);
     if (p) {
         p->create_revision = v->create_revision;
         p->count = n->count;
-        memcpy(p->edges, n->edges, n->count * sizeof p->edges[0]);
+        memcpy(p->edges, n->at, n->count * sizeof p->edges[0]);
         if (map_set(&g->pods, store_value_key(v), p, NULL) == 0)
             return;
         mem_free(p);
     }
     for (size_t i = 0; i < n->count; i++)
-        edge_drop(g, n->edges[i]);
+        edge_drop(g, n->at[i]);
     log_err("a pod finds no memory: its node may not read what it names");
 }
 
@@ -210,16 +219,17 @@ static void read_pod(struct node_graph *g, struct store_value *v)
     arena_init(&a, POD_BYTES);
     if (json_parse(&a, store_value_bytes(v), &json_options_trusted, &pod, NULL) < 0)
         return;
-    CLEANUP_FREE struct naming *n = mem_zalloc(sizeof *n);
+    CLEANUP_FREE struct edges *n = mem_zalloc(sizeof *n);
     const struct json *notes = json_path(pod, "metadata.annotations");
     if (!n)
         return;
-    *n = (struct naming){.graph = g, .node = json_path_str(pod, "spec.nodeName"),
-                         .ns = json_path_str(pod, "metadata.namespace")};
+    n->graph = g;
+    n->node = json_path_str(pod, "spec.nodeName");
+    n->ns = json_path_str(pod, "metadata.namespace");
     /* A mirror pod stands for one that the node has from elsewhere: it opens nothing. */
     if (!n->node.n || json_get(notes, "kubernetes.io/config.mirror"))
         return;
-    walk_pod(n, pod);
+    node_graph_names(pod, add_edge, n);
     keep(g, n, v);
 }
 

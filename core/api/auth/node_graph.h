@@ -5,6 +5,7 @@
 #ifndef API_AUTH_NODE_GRAPH_H
 #define API_AUTH_NODE_GRAPH_H
 
+#include "codec/json.h"
 #include "store/store.h"
 
 struct node_graph;
@@ -22,5 +23,8 @@ enum node_reach {
 /* Does a pod on the node name that object? */
 bool node_graph_reaches(const struct node_graph *g, struct str node, enum node_reach what,
                         struct str ns, struct str name);
+/* Tells each object that a pod names. */
+void node_graph_names(const struct json *pod,
+                      void (*fn)(void *ctx, enum node_reach what, struct str name), void *ctx);
 
 #endif

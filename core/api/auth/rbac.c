@@ -12,7 +12,12 @@
 #include "api/api_int.h"
 #include "base/log.h"
 
-enum { SUBJECT_KEY = 2048, ROLE_BYTES = 8 * 1024 * 1024 };
+enum {
+    SUBJECT_KEY = 2048,
+    ROLE_BYTES = 8 * 1024 * 1024,
+    MISSING_TOLD = 16,
+    MISSING_BYTES = 16 * 1024,
+};
 
 static const char prefix[] = "/rbac.authorization.k8s.io/";
 
@@ -247,6 +252,7 @@ static int take(struct rbac *r, struct str key, struct store_value *value)
     struct str rest = str_make(key.p + sizeof prefix - 1, key.n - (sizeof prefix - 1)), kind, ns, name;
     struct arena a CLEANUP_ARENA;
     struct json *object = NULL;
+    arena_init(&a, ROLE_BYTES);
     if (!str_split(&rest, '/', &kind))
         return 0;
     bool cluster = str_is(kind, "clusterroles") || str_is(kind, "clusterrolebindings");
@@ -254,7 +260,6 @@ static int take(struct rbac *r, struct str key, struct store_value *value)
     if (!cluster && !str_split(&rest, '/', &ns))
         return 0;
     name = rest;
-    arena_init(&a, ROLE_BYTES);
     if (value && json_parse(&a, store_value_bytes(value), &json_options_trusted, &object, NULL) < 0) {
         log_err("a role or binding cannot be read: it grants nothing");
         object = NULL;
@@ -360,12 +365,21 @@ static bool each_grant(struct rbac *r, const struct user *u, const char *ns,
 struct question {
     const struct auth_ask *ask;
     const struct grant *by;
+    struct buf *missing; /* roles that are bound and not there; may be NULL */
+    size_t missing_count;
 };
 
 static bool grants_it(void *ctx, const struct grant *g)
 {
     struct question *q = ctx;
-    const struct rules *rules = &g->binding->role->rules;
+    const struct role *role = g->binding->role;
+    const struct rules *rules = &role->rules;
+    if (!role->present && q->missing && q->missing_count < MISSING_TOLD) {
+        struct str name = role->key, ns;
+        str_split(&name, '/', &ns);
+        buf_printf(q->missing, "%s%s.rbac.authorization.k8s.io \"" STR_FMT "\" not found",
+                   q->missing_count++ ? ", " : "", ns.n ? "role" : "clusterrole", STR_ARG(name));
+    }
     for (size_t i = 0; i < rules->count; i++)
         if (rule_allows(&rules->at[i], q->ask)) {
             q->by = g;
@@ -407,12 +421,20 @@ static void say_why(struct buf *reason, const struct grant *g, const char *ns)
 
 bool rbac_allows(struct rbac *r, const struct auth_ask *ask, struct buf *reason)
 {
-    struct question q = {ask, NULL};
-    if (!each_grant(r, ask->user, ask->is_resource ? ask->ns : "", grants_it, &q))
-        return false;
-    if (reason)
-        say_why(reason, q.by, ask->ns);
-    return true;
+    struct buf missing CLEANUP_BUF;
+    struct question q = {ask, NULL, reason ? &missing : NULL, 0};
+    buf_init(&missing, MISSING_BYTES);
+    if (each_grant(r, ask->user, ask->is_resource ? ask->ns : "", grants_it, &q)) {
+        if (reason) {
+            buf_clear(reason);
+            say_why(reason, q.by, ask->ns);
+        }
+        return true;
+    }
+    if (q.missing_count)
+        buf_printf(reason, q.missing_count > 1 ? "%sRBAC: [%s]" : "%sRBAC: %s",
+                   buf_len(reason) ? "\n" : "", buf_cstr(&missing));
+    return false;
 }
 
 struct telling {
