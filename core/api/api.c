@@ -199,6 +199,8 @@ static void read_headers(struct api_request *r, const struct api_call *call)
             r->content_type = arena_str(&r->arena, h->value);
         else if (str_is(h->name, "if-none-match"))
             r->if_none_match = arena_str(&r->arena, h->value);
+        else if (str_is(h->name, "user-agent"))
+            r->user_agent = arena_str(&r->arena, h->value);
         else if (str_starts(h->name, STR("impersonate-")))
             auth_read_impersonation(r, h);
     }

@@ -150,7 +150,7 @@ struct api_request {
     struct user user;
     struct accept accept;
     struct str body, content_type;
-    struct str if_none_match, accept_header;
+    struct str if_none_match, accept_header, user_agent;
     const char *as_user, *as_uid; /* Impersonate- headers, or NULL */
     const char *as_groups[USER_GROUPS];
     size_t as_group_count;

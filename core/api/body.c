@@ -38,7 +38,7 @@ int body_parse(struct api_request *r, struct arena *a, struct str body,
     int rc;
     if (str_eq_nocase(type, STR("application/vnd.kubernetes.protobuf")))
         rc = protobuf_decode(a, body, ret, &err);
-    else if (str_eq_nocase(type, STR("application/yaml")))
+    else if (str_eq_nocase(type, STR("application/yaml")) || str_ends(type, STR("+yaml")))
         rc = yaml_parse(a, body, &options, ret, NULL, &err);
     else if (!type.n || str_eq_nocase(type, STR("application/json")) ||
              str_ends(type, STR("+json")) || str_is(type, "*/*"))
@@ -65,8 +65,8 @@ static const char *group_version(struct arena *a, const char *group, const char 
 }
 
 /* apiVersion and kind may be left out; what is there must fit the path. */
-static int check_kind(struct api_request *r, struct arena *a, const struct schema_resource *res,
-                      struct json *object)
+int body_check_kind(struct api_request *r, struct arena *a, const struct schema_resource *res,
+                    struct json *object)
 {
     const char *kind = schema_resource_kind(res);
     const char *version =
@@ -83,6 +83,13 @@ static int check_kind(struct api_request *r, struct arena *a, const struct schem
             r, "the kind in the data (" STR_FMT ") does not match the expected kind (%s)",
             STR_ARG(has_kind), kind);
     return 0;
+}
+
+void body_keep_reset(struct arena *a, struct json *object)
+{
+    struct json *list = json_path(object, "metadata.managedFields");
+    if (json_is(list, JSON_ARRAY) && json_count(list) == 0)
+        json_append(a, list, json_new(a, JSON_OBJECT));
 }
 
 int body_read(struct api_request *r, struct arena *a, const struct schema_resource *res,
@@ -105,9 +112,10 @@ int body_read(struct api_request *r, struct arena *a, const struct schema_resour
         return fail_bad_request(
             r, "%s in version \"%s\" cannot be handled as a %s: the body must be a JSON object",
             kind, schema_resource_kind_version(res), kind);
-    rc = check_kind(r, a, res, object);
+    rc = body_check_kind(r, a, res, object);
     if (rc != 0)
         return rc;
+    body_keep_reset(a, object);
     const struct schema_type *type = schema_resource_type(res);
     rc = type ? schema_check(a, type, object, mode, &problems, &err) : 0;
     if (rc == -E_NOMEM)

@@ -85,7 +85,6 @@ int object_encode(struct arena *a, const struct schema_resource *res, struct jso
     if (!meta)
         return -E_NOMEM;
     json_remove(meta, "resourceVersion");
-    json_remove(meta, "managedFields");
     json_remove(meta, "selfLink");
     ASSERT(json_count(meta) > 0);
     buf_puts(out, "{\"metadata\":");

@@ -162,17 +162,37 @@ static int scale_wanted(struct write *w, struct json **ret)
     return now ? patch_apply(r, w->a, r->resource, now, ret) : fail_memory(r);
 }
 
+/* An applied Scale is the number of replicas, applied to the object itself. */
+static int scale_apply(struct write *w, const struct json *config)
+{
+    struct json *whole = json_new(w->a, JSON_OBJECT);
+    const struct json *replicas = json_path(config, "spec.replicas");
+    json_set_str(w->a, whole, "apiVersion", json_str(json_get(w->old, "apiVersion")));
+    json_set_str(w->a, whole, "kind", json_str(json_get(w->old, "kind")));
+    json_set_path(w->a, whole, "metadata.name", json_new_str(w->a, w->name));
+    if (replicas)
+        json_set_path(w->a, whole, "spec.replicas", json_clone(w->a, replicas));
+    if (w->a->failed)
+        return fail_memory(w->r);
+    int rc = manager_apply(w, whole);
+    return rc ? rc : patch_settle(w->r, w->a, w->resource, w->object);
+}
+
 static void scale(struct api_request *r)
 {
     struct write *w = write_new(r, resource_main(r->resource), r->url.ns, r->url.name);
+    bool applying = cstr_eq(r->url.verb, "patch") && patch_is_apply(r);
     struct json *wanted;
+    if (w && !cstr_eq(r->url.verb, "get") && manager_check_options(r, applying) != 0)
+        return;
     if (!w || write_load(w) != 0)
         return;
     if (cstr_eq(r->url.verb, "get")) {
         scale_answer(w, store_value_bytes(w->current), w->current->mod_revision);
         return;
     }
-    if (scale_wanted(w, &wanted) != 0)
+    if ((applying ? patch_read_config(r, w->a, r->resource, &wanted)
+                  : scale_wanted(w, &wanted)) != 0)
         return;
     struct str revision = json_path_str(wanted, "metadata.resourceVersion");
     bool patched = cstr_eq(r->url.verb, "patch");
@@ -190,8 +210,13 @@ static void scale(struct api_request *r)
         fail_invalid(w);
         return;
     }
-    w->object = json_clone(w->a, w->old);
-    json_set_path(w->a, w->object, "spec.replicas", json_new_i64(w->a, replicas));
+    if (applying) {
+        if (scale_apply(w, wanted) != 0)
+            return;
+    } else {
+        w->object = json_clone(w->a, w->old);
+        json_set_path(w->a, w->object, "spec.replicas", json_new_i64(w->a, replicas));
+    }
     w->on_done = scale_answer;
     w->again = scale;
     write_decide(w);

@@ -9,6 +9,7 @@
 #include "api/auth/auth.h"
 #include "api/write.h"
 #include "codec/time.h"
+#include "schema/managed.h"
 
 static void attempt(struct api_request *r);
 
@@ -214,7 +215,7 @@ static void on_stored(struct api_request *r, const struct store_result *result)
     }
     bool own = result->failed_compare == 0;
     if (++r->attempts < WRITE_RETRIES &&
-        (own ? (w->is_create ? w->generated_name : !w->wanted_revision) : true))
+        (own ? (w->is_create ? w->generated_name || w->applied : !w->wanted_revision) : true))
         w->again(r);
     else if (w->is_create && own)
         fail_exists(r, w->resource, w->name);
@@ -238,9 +239,22 @@ static void submit(struct write *w)
     request_txn(w->r, compares, w->compare_count + 1, ops, w->op_count + 1, on_stored);
 }
 
+/* Who set which fields: of what the client sent, before anything is added here. */
+static int track(struct write *w, struct json *sent)
+{
+    if (w->applied) {
+        managed_attach(w->object, sent);
+        return 0;
+    }
+    /* The scheduler's binding belongs to nobody, as upstream. */
+    return cstr_eq(w->subresource, "binding") ? (managed_attach(w->object, sent), 0)
+                                              : manager_track(w, sent);
+}
+
 static int prepare(struct write *w)
 {
     const struct schema_type *type = schema_resource_type(w->resource);
+    struct json *sent = managed_detach(w->object);
     int rc;
     if (!w->is_create) {
         if (w->subresource[0] && !cstr_eq(w->subresource, "binding"))
@@ -262,7 +276,7 @@ static int prepare(struct write *w)
         if (!make_key(w))
             return fail_memory(w->r);
     }
-    if ((rc = admit(w)) != 0)
+    if ((rc = track(w, sent)) != 0 || (rc = admit(w)) != 0)
         return rc;
     if (w->is_create && w->kind->prepare_create)
         w->kind->prepare_create(w);
@@ -304,6 +318,10 @@ void write_decide(struct write *w)
     w->removes = !w->is_create && last_hold_gone(w);
     if (w->removes && w->kind->deleted)
         w->kind->deleted(w);
+    if (manager_unchanged(w)) {
+        w->on_done(w, store_value_bytes(w->current), w->current->mod_revision);
+        return;
+    }
     int rc = object_encode(w->a, w->resource, w->object, &w->stored);
     if (rc == -E_TOO_LARGE) {
         fail_status(r, 413, "RequestEntityTooLarge", NULL, "Request entity too large: limit is %d",
@@ -314,9 +332,7 @@ void write_decide(struct write *w)
         fail_memory(r);
         return;
     }
-    bool same = w->current && !w->removes && !w->op_count &&
-                str_eq(buf_str(&w->stored), store_value_bytes(w->current));
-    if (same || r->dry_run)
+    if (r->dry_run)
         w->on_done(w, buf_str(&w->stored), w->current ? w->current->mod_revision : 0);
     else
         submit(w);
@@ -336,7 +352,7 @@ static int check_names(struct write *w)
     if (ns.n && !str_eq(ns, w->ns))
         return fail_bad_request(w->r, "the namespace of the provided object does not match the "
                                       "namespace sent on the request");
-    if (w->is_create) {
+    if (w->is_create && !w->applied) {
         w->name = name;
         return 0;
     }
@@ -395,14 +411,52 @@ static int start_update(struct write *w)
     return rc != 0 ? rc : check_revision(w);
 }
 
+/* What is applied is made when it is not there. */
+static int start_missing(struct write *w, const struct json *config)
+{
+    struct str uid = json_path_str(config, "metadata.uid");
+    int rc = auth_require_verb(w->r, "create");
+    if (rc != 0)
+        return rc;
+    if (uid.n) {
+        const char *why = arena_printf(w->a,
+                                       "uid mismatch: the provided object specified uid " STR_FMT
+                                       ", and no existing object was found",
+                                       STR_ARG(uid));
+        return fail_conflict(w->r, w->resource, w->name, why ? why : "");
+    }
+    if (json_path_str(config, "metadata.resourceVersion").n)
+        return fail_bad_request(w->r, "resourceVersion should not be set on objects to be created");
+    w->is_create = true;
+    w->status = 201;
+    return 0;
+}
+
+static int start_apply(struct write *w)
+{
+    struct json *config;
+    int rc = patch_read_config(w->r, w->a, w->r->resource, &config);
+    if (rc != 0)
+        return rc;
+    bool there = w->subresource[0] || (make_key(w) && store_get(w->api->store, w->key));
+    rc = there ? write_load(w) : start_missing(w, config);
+    rc = rc ? rc : manager_apply(w, config);
+    return rc ? rc : patch_settle(w->r, w->a, w->resource, w->object);
+}
+
 static int start_patch(struct write *w)
 {
-    int rc = write_load(w);
-    if (rc == 0)
-        rc = patch_apply(w->r, w->a, w->r->resource, w->old, &w->object);
+    int rc;
+    if (patch_is_apply(w->r)) {
+        rc = start_apply(w);
+    } else {
+        rc = write_load(w);
+        if (rc == 0)
+            rc = patch_apply(w->r, w->a, w->r->resource, w->old, &w->object);
+    }
     if (rc == 0)
         rc = check_names(w);
-    if (rc != 0)
+    if (rc != 0 || w->is_create)
         return rc;
     /* The revision that was there before the patch is no condition; another one is. */
     struct str now = json_path_str(w->object, "metadata.resourceVersion");
@@ -420,9 +474,12 @@ static void attempt(struct api_request *r)
     w->subresource = schema_resource_subresource(r->resource);
     w->on_done = answer;
     w->again = attempt;
-    int rc = cstr_eq(r->url.verb, "create")   ? start_create(w)
-             : cstr_eq(r->url.verb, "update") ? start_update(w)
-                                              : start_patch(w);
+    bool patched = cstr_eq(r->url.verb, "patch");
+    int rc = manager_check_options(r, patched && patch_is_apply(r));
+    if (rc == 0)
+        rc = cstr_eq(r->url.verb, "create") ? start_create(w)
+             : patched                      ? start_patch(w)
+                                            : start_update(w);
     if (rc == 0)
         write_decide(w);
 }

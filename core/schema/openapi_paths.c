@@ -65,7 +65,8 @@ static const struct {
 static const char json_media[] = "application/json";
 static const char *const patch_media[] = {"application/json-patch+json",
                                           "application/merge-patch+json",
-                                          "application/strategic-merge-patch+json"};
+                                          "application/strategic-merge-patch+json",
+                                          "application/apply-patch+yaml"};
 
 static struct json *parameter(struct writer *w, const char *name, const char *in, const char *type)
 {

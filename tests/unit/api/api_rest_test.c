@@ -184,7 +184,7 @@ static void patches_change_what_they_name(void **state)
     expect(a, 200);
     assert_string_equal(at(a, "metadata.labels.a"), "1");
     assert_string_equal(at(a, "metadata.labels.b"), "2");
-    expect(ask_with(f, NULL, "PATCH", MAPS "/p", "application/apply-patch+yaml", NULL, "{}"), 415);
+    expect(ask_with(f, NULL, "PATCH", MAPS "/p", "application/x-patch", NULL, "{}"), 415);
     expect(ask_with(f, NULL, "PATCH", MAPS "/p", "application/merge-patch+json", NULL,
                     "{\"metadata\":{\"resourceVersion\":\"1\"}}"),
            409);
