@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import ssl
 import sys
 import tempfile
@@ -181,6 +182,8 @@ def measure():
     try:
         at = n.times()
         start, pid1 = n.kernel_start()
+        if start > at["api"]:
+            raise RuntimeError("the node has restarted by itself while it was measured")
         time.sleep(10)
         idle, later = n.look(IDLE_SECONDS)
         ticks = sum(later[k][3] - idle[k][3] for k in idle if k in later)
@@ -194,6 +197,9 @@ def measure():
         n.c.show_console()
         raise
     finally:
+        console = os.path.join(n.c.dir, "node1", "console.log")
+        if os.path.exists(console):
+            shutil.copy(console, os.path.join(host.BUILD, "bench-node-console.log"))
         n.c.down()
 
 
