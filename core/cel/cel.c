@@ -14,11 +14,11 @@ bool cel_program_uses(const struct cel_program *p, size_t variable)
 static bool fits(struct cel_checker *c, const struct cel_expr *root, const struct cel_type *want)
 {
     CLEANUP_BUF struct buf a, b;
+    buf_init(&a, 1000);
+    buf_init(&b, 1000);
     if (!want || want->kind == CEL_T_DYN || c->report->count > 0 ||
         cel_assignable(c, root->type, want))
         return true;
-    buf_init(&a, 1000);
-    buf_init(&b, 1000);
     cel_type_write(&a, want);
     cel_type_write(&b, root->type);
     cel_report_add(c->report, root->at, "expected type '%s' but found '%s'", buf_cstr(&a),

@@ -169,9 +169,10 @@ static bool check_qualified(struct cel_checker *c, struct cel_expr *e)
     const struct cel_expr *root = NULL;
     bool found = false;
     CLEANUP_BUF struct buf name;
-    buf_init(&name, 1000);
+    buf_init(&name, 2 * CEL_SOURCE_BYTES);
     if (qualified(e, &name, &root) && !is_local(c, root))
         found = find_variable(c, e, buf_str(&name)) || find_type(c, e, buf_str(&name));
+    c->oom = c->oom || name.failed;
     return found;
 }
 
@@ -290,14 +291,19 @@ static bool check_namespaced(struct cel_checker *c, struct cel_expr *e)
 {
     const struct cel_expr *root;
     CLEANUP_BUF struct buf name;
-    buf_init(&name, 1000);
+    buf_init(&name, 2 * CEL_SOURCE_BYTES);
     if (!qualified(e->args[0], &name, &root) || is_local(c, root))
         return false;
     buf_putc(&name, '.');
     buf_append_str(&name, e->name);
+    c->oom = c->oom || name.failed;
     if (name.failed || !cel_function_exists(buf_str(&name)))
         return false;
     e->name = arena_str(c->arena, buf_str(&name));
+    if (!e->name.p) {
+        c->oom = true;
+        e->name = STR("");
+    }
     e->member = false;
     e->args++;
     e->count--;

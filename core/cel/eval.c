@@ -461,11 +461,14 @@ static int call_function(struct frame *f, const struct cel_expr *e, const struct
         const struct cel_function *fn = e->overloads[i];
         if (!cel_function_takes(fn, args, e->count))
             continue;
+        bool after = fn->cost == COST_RESULT_TWICE || fn->cost == COST_MADE;
         *ret = (struct cel_value){.kind = CEL_NULL};
-        int rc = fn->fn(&call, args, e->count, ret);
-        int over = charge(f, cel_call_cost(f->run, fn, args, e->count, ret));
+        int rc = after ? 0 : charge(f, cel_call_cost(f->run, fn, args, e->count, ret));
+        if (rc == 0)
+            rc = fn->fn(&call, args, e->count, ret);
         if (rc == -E_NOMEM)
             return no_memory(f);
+        int over = after ? charge(f, cel_call_cost(f->run, fn, args, e->count, ret)) : 0;
         return over < 0 ? over : rc;
     }
     return cel_no_overload(&f->err);

@@ -265,7 +265,7 @@ int cel_map_find(struct cel_run *run, const struct cel_value *map, const struct 
             *ret_found = false;
             return 0;
         }
-        if (map->json)
+        if (map->kind == CEL_MAP)
             return find_json(run, map, key->string, ret, ret_found, err);
         rc = map->host->get(map->host->ctx, key->string, ret, err);
         *ret_found = rc == 0;
