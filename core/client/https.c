@@ -25,6 +25,9 @@ struct https {
     char host[300];
     struct list idle, calls;
     size_t idle_count;
+    /* The first connection is opened alone: the others then take up its TLS session. */
+    struct client_call *first;
+    bool opened;
 };
 
 struct client_call {
@@ -101,9 +104,21 @@ static struct conn *idle_take(struct https *s)
 
 /* ---- calls ---- */
 
+/* The first connection is open, or could not be opened: those that wait for it go on. */
+static void first_over(struct https *s)
+{
+    struct client_call *c;
+    s->first = NULL;
+    LIST_EACH(c, &s->calls, link)
+        if (!c->conn && !c->http && !loop_timer_armed(&c->start))
+            loop_timer_set(s->o.loop, &c->start, 0);
+}
+
 static void call_free(struct client_call *c)
 {
     list_remove(&c->link);
+    if (c->https->first == c)
+        first_over(c->https);
     loop_timer_cancel(c->https->o.loop, &c->start);
     http_call_free(c->http);
     conn_free(c->conn);
@@ -198,6 +213,9 @@ static void on_opened(void *ctx)
     struct conn *conn = c->conn;
     c->conn = NULL;
     int rc = begin_http(c, conn);
+    c->https->opened = true;
+    if (c->https->first == c)
+        first_over(c->https);
     if (rc < 0) {
         conn_free(conn);
         call_end(c, rc, err_text(rc));
@@ -240,6 +258,10 @@ static void on_start(void *ctx)
         conn_free(kept);
         c->reused = false;
     }
+    if (!c->https->opened && c->https->first && c->https->first != c)
+        return;
+    if (!c->https->opened)
+        c->https->first = c;
     rc = open_conn(c);
     if (rc < 0)
         call_end(c, rc, err_text(rc));

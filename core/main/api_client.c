@@ -33,7 +33,8 @@ static void identified(void *ctx, const struct keys_identity *id)
         return;
     }
     struct tls_config config = {
-        .cert_chain_pem = id->cert_pem, .key_pem = id->key_pem, .trust_pem = id->ca_pem, .peer = TLS_PEER_REQUIRED};
+        .cert_chain_pem = id->cert_pem, .key_pem = id->key_pem, .trust_pem = id->ca_pem, .peer = TLS_PEER_REQUIRED,
+        .resume = true};
     struct client_https_options o = {
         .loop = env->loop, .net = env->net, .server = env->start.api, .user_agent = c->user_agent};
     int rc = tls_context_new(&config, &c->tls, &err);

@@ -24,6 +24,10 @@ struct tls_config {
     struct str cert_chain_pem, key_pem; /* may be empty for a client without identity */
     struct str trust_pem;               /* CA certificates; a system bundle is fine */
     enum tls_peer_auth peer;
+    /* Of a client: a connection takes up the session of one before it, without the costly arithmetic
+     * of keys, if the server still knows it. All connections must be to one server; they speak
+     * TLS 1.2, in which a session keeps the client's certificate. */
+    bool resume;
     const char *const *alpn; /* NULL-terminated, in order of preference, or NULL; kept */
 };
 

@@ -32,6 +32,8 @@ struct tls_context {
     mbedtls_x509_crt cert, trust;
     mbedtls_pk_context key;
     mbedtls_ssl_ticket_context tickets;
+    mbedtls_ssl_session session; /* of the last connection, when resume is wanted */
+    bool resume, has_session;
     const char *alpn[8]; /* mbedTLS keeps a pointer to this list */
     bool server;
     enum tls_peer_auth peer;
@@ -145,6 +147,8 @@ static int configure(struct tls_context *c, const struct tls_config *o)
         c->alpn[i] = o->alpn[i];
     if (c->alpn[0])
         rc = mbedtls_ssl_conf_alpn_protocols(&c->config, c->alpn);
+    if (o->resume)
+        mbedtls_ssl_conf_max_tls_version(&c->config, MBEDTLS_SSL_VERSION_TLS1_2);
     if (rc || !o->server)
         return rc;
     mbedtls_ssl_conf_cert_req_ca_list(&c->config, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
@@ -167,7 +171,9 @@ int tls_context_new(const struct tls_config *o, struct tls_context **ret_ctx, st
     mbedtls_x509_crt_init(&c->trust);
     mbedtls_pk_init(&c->key);
     mbedtls_ssl_ticket_init(&c->tickets);
+    mbedtls_ssl_session_init(&c->session);
     c->server = o->server;
+    c->resume = o->resume && !o->server;
     c->peer = o->peer;
     int rc = configure(c, o);
     rc = rc ? crypto_failed(err, rc, "TLS context") : load(c, o, err);
@@ -184,6 +190,7 @@ void tls_context_free(struct tls_context *c)
     if (!c)
         return;
     ASSERT(c->connections == 0);
+    mbedtls_ssl_session_free(&c->session);
     mbedtls_ssl_config_free(&c->config);
     mbedtls_x509_crt_free(&c->cert);
     mbedtls_x509_crt_free(&c->trust);
@@ -209,6 +216,8 @@ int tls_new(struct tls_context *ctx, const char *server_name, struct tls **ret_t
     int rc = mbedtls_ssl_setup(&t->ssl, &ctx->config);
     if (rc == 0 && !ctx->server)
         rc = mbedtls_ssl_set_hostname(&t->ssl, server_name);
+    if (rc == 0 && ctx->has_session)
+        rc = mbedtls_ssl_set_session(&t->ssl, &ctx->session);
     if (rc) {
         tls_free(t);
         return -E_NOMEM;
@@ -260,6 +269,15 @@ static const char *verify_problem(uint32_t flags)
     return "it could not be verified";
 }
 
+/* Without one the next connection agrees on everything anew. */
+static void remember(struct tls *t)
+{
+    struct tls_context *c = t->ctx;
+    mbedtls_ssl_session_free(&c->session);
+    mbedtls_ssl_session_init(&c->session);
+    c->has_session = mbedtls_ssl_get_session(&t->ssl, &c->session) == 0;
+}
+
 int tls_handshake(struct tls *t, struct err *err)
 {
     if (t->done)
@@ -277,6 +295,8 @@ int tls_handshake(struct tls *t, struct err *err)
     if (rc)
         return err_set(err, E_SYNTAX, "TLS handshake: mbedTLS error -0x%04x", (unsigned)-rc);
     t->done = true;
+    if (t->ctx->resume)
+        remember(t);
     return 0;
 }
 
