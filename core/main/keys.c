@@ -136,6 +136,35 @@ static void asked_sign(struct keys_link *l, const struct imsg_in *m)
     send(l, &out);
 }
 
+static void asked_grant(struct keys_link *l, const struct imsg_in *m)
+{
+    struct keys *k = l->keys;
+    struct imsg_out out;
+    struct str csr;
+    uint64_t signer, usage, seconds;
+    struct err err = {0};
+    CLEANUP_BUF struct buf cert;
+    buf_init(&cert, FILE_MOST);
+    if (!keys_allowed_sign(l->peer)) {
+        refuse(l, m->id, -E_FORBIDDEN, "this link gets no certificates of others");
+        return;
+    }
+    if (!imsg_get(m, KEYS_TAG_MESSAGE, &csr) || !imsg_get_u64(m, KEYS_TAG_PROFILE, &signer) ||
+        !imsg_get_u64(m, KEYS_TAG_USAGE, &usage) || !imsg_get_u64(m, KEYS_TAG_SECONDS, &seconds) ||
+        csr.n > KEYS_SIGN_MOST || seconds > INT32_MAX) {
+        refuse(l, m->id, -E_SYNTAX, "malformed request for a certificate");
+        return;
+    }
+    int rc = pki_grant(&k->ca, (enum keys_signer)signer, csr, (unsigned)usage, (int64_t)seconds, now_s(k), &cert, &err);
+    if (rc < 0) {
+        refuse(l, m->id, rc, err.text);
+        return;
+    }
+    imsg_begin(&out, k->out, sizeof k->out, KEYS_GRANTED, m->id);
+    imsg_put(&out, KEYS_TAG_CERT, buf_str(&cert));
+    send(l, &out);
+}
+
 static void asked_info(struct keys_link *l, const struct imsg_in *m)
 {
     struct imsg_out out;
@@ -178,6 +207,8 @@ static void readable(void *ctx, unsigned events)
             asked_issue(l, &m);
         else if (m.type == KEYS_SIGN)
             asked_sign(l, &m);
+        else if (m.type == KEYS_GRANT)
+            asked_grant(l, &m);
         else if (m.type == KEYS_INFO)
             asked_info(l, &m);
         else

@@ -14,11 +14,13 @@ struct identity {
     void *ctx;
 };
 
-struct sign {
+struct sign { /* a signature (done) or a certificate (granted) that is waited for */
     struct list link;
     uint32_t id;
     void (*done)(void *arg, int rc, const uint8_t sig[64]);
+    void (*granted)(void *arg, int rc, struct str pem, struct str why);
     void *arg;
+    struct keys_grant grant;
     struct str message; /* behind this struct */
 };
 
@@ -68,8 +70,13 @@ static void ask_info(struct keys_client *k)
 static void ask_sign(struct keys_client *k, const struct sign *s)
 {
     struct imsg_out m;
-    imsg_begin(&m, k->out, sizeof k->out, KEYS_SIGN, s->id);
+    imsg_begin(&m, k->out, sizeof k->out, s->granted ? KEYS_GRANT : KEYS_SIGN, s->id);
     imsg_put(&m, KEYS_TAG_MESSAGE, s->message);
+    if (s->granted) {
+        imsg_put_u64(&m, KEYS_TAG_PROFILE, s->grant.signer);
+        imsg_put_u64(&m, KEYS_TAG_USAGE, s->grant.usage);
+        imsg_put_u64(&m, KEYS_TAG_SECONDS, s->grant.seconds);
+    }
     send(k, &m);
 }
 
@@ -104,17 +111,25 @@ static struct sign *find_sign(struct keys_client *k, uint32_t id)
     return NULL;
 }
 
-static void signed_now(struct keys_client *k, uint32_t id, int rc, struct str sig)
+static void sign_end(struct sign *s, int rc, struct str answer, struct str why)
+{
+    if (s->granted)
+        s->granted(s->arg, rc, answer, why);
+    else if (rc == 0 && answer.n != 64)
+        s->done(s->arg, -E_SYNTAX, NULL);
+    else
+        s->done(s->arg, rc, rc == 0 ? (const uint8_t *)answer.p : NULL);
+    mem_free(s);
+}
+
+static void signed_now(struct keys_client *k, uint32_t id, int rc, struct str answer, struct str why)
 {
     struct sign *s = find_sign(k, id);
     if (!s)
         return;
     list_remove(&s->link);
     k->sign_count--;
-    if (rc == 0 && sig.n != 64)
-        rc = -E_SYNTAX;
-    s->done(s->arg, rc, rc == 0 ? (const uint8_t *)sig.p : NULL);
-    mem_free(s);
+    sign_end(s, rc, answer, why);
 }
 
 static void info_is(struct keys_client *k, const struct imsg_in *m)
@@ -141,7 +156,7 @@ static void refused(struct keys_client *k, const struct imsg_in *m)
     (void)told;
     log_err("keys refuses: " STR_FMT, STR_ARG(why));
     if (m->id >= SIGN_ID)
-        signed_now(k, m->id, -(int)(coded ? code : E_INTERNAL), STR(""));
+        signed_now(k, m->id, -(int)(coded ? code : E_INTERNAL), STR(""), why);
     else
         role_env_status(k->env, "keys refuses: " STR_FMT, STR_ARG(why));
 }
@@ -167,7 +182,11 @@ static void readable(void *ctx, unsigned events)
         case KEYS_ISSUED: issued(k, &m); break;
         case KEYS_SIGNED:
             if (imsg_get(&m, KEYS_TAG_SIGNATURE, &sig))
-                signed_now(k, m.id, 0, sig);
+                signed_now(k, m.id, 0, sig, STR(""));
+            break;
+        case KEYS_GRANTED:
+            if (imsg_get(&m, KEYS_TAG_CERT, &sig))
+                signed_now(k, m.id, 0, sig, STR(""));
             break;
         case KEYS_INFO_IS: info_is(k, &m); break;
         case KEYS_REFUSED: refused(k, &m); break;
@@ -230,8 +249,7 @@ void keys_client_free(struct keys_client *k)
     }
     LIST_EACH_SAFE(s, next, &k->signs, link) {
         list_remove(&s->link);
-        s->done(s->arg, -E_CLOSED, NULL);
-        mem_free(s);
+        sign_end(s, -E_CLOSED, STR(""), STR(""));
     }
     for (int p = 0; p < KEYS_PROFILE__COUNT; p++) {
         struct identity *i = &k->identities[p];
@@ -280,10 +298,8 @@ int keys_client_info(struct keys_client *k, void (*fn)(void *ctx, const struct k
     return 0;
 }
 
-int keys_client_sign(void *client, struct str message, void (*done)(void *arg, int rc, const uint8_t sig[64]),
-                     void *arg)
+static int ask(struct keys_client *k, const struct sign *what, struct str message)
 {
-    struct keys_client *k = client;
     if (message.n > KEYS_SIGN_MOST)
         return -E_TOO_LARGE;
     if (k->sign_count >= SIGN_WAITING)
@@ -293,10 +309,24 @@ int keys_client_sign(void *client, struct str message, void (*done)(void *arg, i
         return -E_NOMEM;
     if (++k->last_id < SIGN_ID) /* wrapped */
         k->last_id = SIGN_ID;
-    *s = (struct sign){.id = k->last_id, .done = done, .arg = arg, .message = {(char *)(s + 1), message.n}};
+    *s = *what;
+    s->id = k->last_id;
+    s->message = str_make(s + 1, message.n);
     memcpy(s + 1, message.p, message.n);
     list_push_back(&k->signs, &s->link);
     k->sign_count++;
     ask_sign(k, s);
     return 0;
+}
+
+int keys_client_sign(void *client, struct str message, void (*done)(void *arg, int rc, const uint8_t sig[64]),
+                     void *arg)
+{
+    return ask(client, &(struct sign){.done = done, .arg = arg}, message);
+}
+
+int keys_client_grant(struct keys_client *client, const struct keys_grant *grant,
+                      void (*done)(void *arg, int rc, struct str pem, struct str why), void *arg)
+{
+    return ask(client, &(struct sign){.granted = done, .arg = arg, .grant = *grant}, grant->csr_pem);
 }

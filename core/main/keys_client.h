@@ -36,5 +36,15 @@ int keys_client_info(struct keys_client *k, void (*fn)(void *ctx, const struct k
  * from the loop; sig is NULL when rc is not 0. The signature of api_options.sign: ctx is the client. */
 int keys_client_sign(void *client, struct str message, void (*done)(void *arg, int rc, const uint8_t sig[64]),
                      void *arg) MUST_CHECK;
+/* The certificate for a request of the certificates API (control only). done runs once, from the
+ * loop; pem and why are "" where they say nothing. */
+struct keys_grant {
+    enum keys_signer signer;
+    struct str csr_pem;
+    unsigned usage; /* enum keys_usage */
+    uint32_t seconds;
+};
+int keys_client_grant(struct keys_client *client, const struct keys_grant *grant,
+                      void (*done)(void *arg, int rc, struct str pem, struct str why), void *arg) MUST_CHECK;
 
 #endif

@@ -16,6 +16,8 @@ enum keys_msg_type {
     KEYS_INFO,
     KEYS_INFO_IS, /* CA, PUBLIC (PEM, of the service-account key) */
     KEYS_REFUSED, /* VALUE (E_*), TEXT */
+    KEYS_GRANT,   /* MESSAGE (a certificate request, PEM), PROFILE (keys_signer), USAGE, SECONDS */
+    KEYS_GRANTED, /* CERT */
 };
 
 enum {
@@ -27,6 +29,22 @@ enum {
     KEYS_TAG_SIGNATURE,
     KEYS_TAG_VALUE,
     KEYS_TAG_TEXT,
+    KEYS_TAG_USAGE, /* keys_usage */
+    KEYS_TAG_SECONDS,
+};
+
+/* The signers of the certificates API. */
+enum keys_signer {
+    KEYS_SIGNER_NONE,
+    KEYS_SIGNER_CLIENT,         /* kubernetes.io/kube-apiserver-client */
+    KEYS_SIGNER_CLIENT_KUBELET, /* kubernetes.io/kube-apiserver-client-kubelet */
+    KEYS_SIGNER_KUBELET_SERVING /* kubernetes.io/kubelet-serving */
+};
+enum keys_usage {
+    KEYS_USAGE_SIGNATURE = 1,
+    KEYS_USAGE_ENCIPHERMENT = 2,
+    KEYS_USAGE_CLIENT = 4,
+    KEYS_USAGE_SERVER = 8,
 };
 
 enum { KEYS_SIGN_MOST = 16 * 1024 }; /* bytes of one message to be signed */

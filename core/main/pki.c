@@ -235,6 +235,71 @@ int pki_issue(const struct pki_ca *ca, enum keys_profile profile, const struct p
     return issue(ca, &p, public_key, now_s, leaf_life_s, out, ret_not_after_s, err);
 }
 
+/* ---- the certificates API ---- */
+
+static bool has_org(const struct csr_info *info, const char *org)
+{
+    for (size_t i = 0; i < info->org_count; i++)
+        if (cstr_eq(info->orgs[i], org))
+            return true;
+    return false;
+}
+
+/* The last word on what a signer grants: whoever approved, nobody becomes an administrator here, and
+ * nobody but a node a node. */
+static const char *why_not(enum keys_signer signer, const struct csr_info *info, unsigned usage)
+{
+    bool node = info->org_count == 1 && has_org(info, "system:nodes") &&
+                str_starts(str_of(info->common_name), STR("system:node:"));
+    size_t names = info->dns_count + info->ip_count + info->other_names;
+    unsigned allowed = KEYS_USAGE_SIGNATURE | KEYS_USAGE_ENCIPHERMENT |
+                       (signer == KEYS_SIGNER_KUBELET_SERVING ? KEYS_USAGE_SERVER : KEYS_USAGE_CLIENT);
+    if (usage & ~allowed || !(usage & (KEYS_USAGE_CLIENT | KEYS_USAGE_SERVER)))
+        return "the signer does not grant these usages";
+    if (has_org(info, "system:masters"))
+        return "the signer grants no certificate of system:masters";
+    switch (signer) {
+    case KEYS_SIGNER_CLIENT: return NULL;
+    case KEYS_SIGNER_CLIENT_KUBELET:
+        if (!node)
+            return "the subject must be O=system:nodes, CN=system:node:NAME";
+        return names ? "a client certificate of a node has no alternative names" : NULL;
+    case KEYS_SIGNER_KUBELET_SERVING:
+        if (!node)
+            return "the subject must be O=system:nodes, CN=system:node:NAME";
+        if (info->other_names)
+            return "a serving certificate has no e-mail addresses and URIs";
+        return names ? NULL : "a serving certificate needs a DNS name or an IP address";
+    default: return "there is no such signer";
+    }
+}
+
+int pki_grant(const struct pki_ca *ca, enum keys_signer signer, struct str csr_pem, unsigned usage, int64_t seconds,
+              int64_t now_s, struct buf *out, struct err *err)
+{
+    enum { EARLIER_S = 300 }; /* for clocks that are a little behind */
+    CLEANUP_FREE struct csr_info *info = mem_zalloc(sizeof *info);
+    struct cert_info ca_info;
+    if (!info)
+        return err_set(err, E_NOMEM, "out of memory");
+    int rc = csr_parse(csr_pem, info, err);
+    if (rc == 0)
+        rc = cert_parse(buf_str(&ca->cert_pem), &ca_info, err);
+    if (rc < 0)
+        return rc;
+    const char *why = why_not(signer, info, usage);
+    if (why)
+        return err_set(err, E_FORBIDDEN, "%s", why);
+    struct csr_grant grant = {
+        .digital_signature = usage & KEYS_USAGE_SIGNATURE,
+        .key_encipherment = usage & KEYS_USAGE_ENCIPHERMENT,
+        .use = usage & KEYS_USAGE_SERVER ? CERT_USE_SERVER : CERT_USE_CLIENT,
+        .not_before_s = now_s - EARLIER_S > ca_info.not_before_s ? now_s - EARLIER_S : ca_info.not_before_s,
+        .not_after_s = min64(now_s + seconds, ca_info.not_after_s),
+    };
+    return csr_issue(csr_pem, &grant, ca->key, buf_str(&ca->cert_pem), out, err);
+}
+
 /* ---- admin.kubeconfig ---- */
 
 static void put_base64(struct buf *out, const char *field, struct str s)

@@ -29,6 +29,11 @@ int pki_issue(const struct pki_ca *ca, enum keys_profile profile, const struct p
               const struct crypto_key *public_key, int64_t now_s, struct buf *out, int64_t *ret_not_after_s,
               struct err *err) MUST_CHECK;
 
+/* Appends the certificate that a request of the certificates API asks for, if its signer may grant
+ * such a subject, names and usages (enum keys_usage). -E_FORBIDDEN with why. */
+int pki_grant(const struct pki_ca *ca, enum keys_signer signer, struct str csr_pem, unsigned usage,
+              int64_t seconds, int64_t now_s, struct buf *out, struct err *err) MUST_CHECK;
+
 /* A complete admin.kubeconfig with a fresh key: kubernetes-admin of system:masters. server:
  * "https://HOST:PORT". */
 int pki_admin_kubeconfig(const struct pki_ca *ca, const char *cluster, const char *server, int64_t now_s,

@@ -80,4 +80,28 @@ struct cert_info { /* what a certificate says; text is UTF-8, terminated */
 };
 int cert_parse(struct str pem_or_der, struct cert_info *ret_info, struct err *err) MUST_CHECK;
 
+/* ---- certificate requests (PKCS #10) ---- */
+struct csr_info {
+    char common_name[256];
+    char orgs[CERT_MAX_ORGS][128];
+    size_t org_count;
+    char dns[CERT_MAX_NAMES][256];
+    size_t dns_count;
+    struct net_addr ips[CERT_MAX_NAMES];
+    size_t ip_count;
+    unsigned other_attributes, other_names; /* of the subject; e-mail addresses and URIs */
+};
+/* PEM or DER. The request's own signature is checked. -E_INVALID or another for what is no good. */
+int csr_parse(struct str pem, struct csr_info *ret_info, struct err *err) MUST_CHECK;
+
+struct csr_grant {
+    bool digital_signature, key_encipherment;
+    unsigned use; /* CERT_USE_SERVER, CERT_USE_CLIENT */
+    int64_t not_before_s, not_after_s;
+};
+/* A certificate with the request's key (any that the library knows), subject and names. Appends
+ * PEM. Whether they may be granted is for the caller to decide. */
+int csr_issue(struct str csr_pem, const struct csr_grant *grant, const struct crypto_key *issuer_key,
+              struct str issuer_cert_pem, struct buf *out_pem, struct err *err) MUST_CHECK;
+
 #endif

@@ -31,7 +31,7 @@ static void put_subject(struct buf *b, const struct cert_profile *p)
     put_value(b, p->common_name);
 }
 
-static void put_time(int64_t s, char out[16])
+void cert_time(int64_t s, char out[16])
 {
     time_t t = (time_t)s;
     struct tm tm;
@@ -41,7 +41,7 @@ static void put_time(int64_t s, char out[16])
 
 /* Not critical, as everybody else writes it: BearSSL refuses critical extensions that it does not
  * know, and mbedTLS' own function marks this one so. */
-static int set_extended_usage(mbedtls_x509write_cert *w, unsigned use)
+int cert_set_extended_usage(mbedtls_x509write_cert *w, unsigned use)
 {
     static const struct {
         unsigned use;
@@ -75,7 +75,7 @@ static int set_usage(mbedtls_x509write_cert *w, unsigned use)
                              : MBEDTLS_X509_KU_DIGITAL_SIGNATURE;
     int rc = mbedtls_x509write_crt_set_key_usage(w, key_usage);
     if (rc == 0)
-        rc = set_extended_usage(w, use);
+        rc = cert_set_extended_usage(w, use);
     return rc ? rc : mbedtls_x509write_crt_set_basic_constraints(w, (use & CERT_USE_CA) != 0, -1);
 }
 
@@ -131,8 +131,8 @@ static int fill(struct issuing *i, const struct cert_profile *profile, struct st
     }
     crypto_random(serial, sizeof serial);
     serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x01); /* positive, never zero */
-    put_time(p.not_before_s, from);
-    put_time(p.not_after_s, until);
+    cert_time(p.not_before_s, from);
+    cert_time(p.not_after_s, until);
     mbedtls_x509write_crt_set_version(&i->write, MBEDTLS_X509_CRT_VERSION_3);
     mbedtls_x509write_crt_set_md_alg(&i->write, MBEDTLS_MD_SHA256);
     if (rc == 0)

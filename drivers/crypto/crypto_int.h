@@ -18,6 +18,8 @@ int crypto_rng(void *ctx, unsigned char *p, size_t n); /* mbedTLS's f_rng */
 int crypto_failed(struct err *err, int mbedtls_rc, const char *doing);
 /* What a parsed certificate says. */
 int cert_read(const mbedtls_x509_crt *c, struct cert_info *ret_info, struct err *err) MUST_CHECK;
+void cert_time(int64_t s, char out[16]); /* as mbedTLS's writer wants it */
+int cert_set_extended_usage(mbedtls_x509write_cert *w, unsigned use); /* mbedTLS's code, not -E_* */
 /* Copies PEM so that a NUL follows it, which the parser wants; mem_free_secret. */
 char *crypto_terminated(struct str pem) MUST_CHECK;
 
