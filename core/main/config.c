@@ -46,7 +46,7 @@ static int read_object(struct reading *r, const struct json *v, const struct key
             i++;
         if (i == count)
             return wrong(r, m, expected);
-        int rc = json_absent(m) ? 0 : keys[i].read(r, m, (char *)to + keys[i].offset);
+        int rc = json_absent(m) ? 0 : keys[i].read(r, m, to ? (char *)to + keys[i].offset : NULL);
         if (rc < 0)
             return rc;
     }
@@ -279,6 +279,7 @@ int config_parse(const char *file, struct str text, struct config *ret_config, s
         rc = err_wrap(err, rc, "%s", file);
     else
         rc = read_object(&r, root, keys, sizeof keys / sizeof keys[0], c);
+    c->named = rc == 0 && !json_absent(json_get(root, "name"));
     arena_done(&r.arena);
     if (rc == 0)
         *ret_config = *c;

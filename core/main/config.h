@@ -2,7 +2,7 @@
  * keelson.yaml: how a machine is told what it is. Every key has a default; no file at all is a
  * working single node.
  *
- *   name: node1                     this node's name (default: keelson)
+ *   name: node1                     this node's name (default: keelson; on a host the host's)
  *   endpoint: cluster.example:6443  where clients outside reach the API
  *   ca:                             the cluster's CA, taken on first boot and kept
  *     cert: PEM
@@ -31,6 +31,7 @@ enum { CONFIG_FILE_MOST = 256 * 1024, CONFIG_CA = 16384 };
 
 struct config {
     char name[START_NAME];
+    bool named; /* name is what the file says */
     char endpoint[START_ENDPOINT];
     char ca_pem[CONFIG_CA]; /* certificate and key, or "" */
     struct config_network network;

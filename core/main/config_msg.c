@@ -11,6 +11,7 @@ enum {
     TAG_DNS,
     TAG_NTP,
     TAG_DOMAINS,
+    TAG_NAMED,
 };
 
 void config_network_put(struct imsg_out *m, const struct config_network *n)
@@ -76,6 +77,7 @@ int config_network_get(const struct imsg_in *m, struct config_network *ret_netwo
 void config_put(struct imsg_out *m, const struct config *c, int ca_fd)
 {
     imsg_put_cstr(m, TAG_NAME, c->name);
+    imsg_put_u64(m, TAG_NAMED, c->named);
     imsg_put_cstr(m, TAG_CONFIG_ENDPOINT, c->endpoint);
     imsg_put_cstr(m, TAG_CONFIG_REGISTRIES, c->registries);
     config_network_put(m, &c->network);
@@ -86,11 +88,13 @@ void config_put(struct imsg_out *m, const struct config *c, int ca_fd)
 int config_get(const struct imsg_in *m, struct config *c)
 {
     struct str name, endpoint, registries;
-    if (!imsg_get(m, TAG_NAME, &name) || !imsg_get(m, TAG_CONFIG_ENDPOINT, &endpoint) ||
+    uint64_t named;
+    if (!imsg_get(m, TAG_NAME, &name) || !imsg_get_u64(m, TAG_NAMED, &named) || !imsg_get(m, TAG_CONFIG_ENDPOINT, &endpoint) ||
         !imsg_get(m, TAG_CONFIG_REGISTRIES, &registries) || !str_copy(c->name, sizeof c->name, name) ||
         !str_copy(c->endpoint, sizeof c->endpoint, endpoint) ||
         !str_copy(c->registries, sizeof c->registries, registries))
         return -E_SYNTAX;
+    c->named = named;
     c->ca_pem[0] = 0;
     return config_network_get(m, &c->network);
 }

@@ -15,7 +15,7 @@
 #include "main/machine.h"
 #include "main/supervisor.h"
 
-enum { API_PORT = 6443, KUBELET_PORT = 10250, SETUP_LIMIT_MS = 30000 };
+enum { API_PORT = 6443, KUBELET_PORT = 10250, SETUP_LIMIT_MS = 30000, LOOK_MS = 3000 };
 
 struct host {
     struct supervisor sup;
@@ -25,6 +25,7 @@ struct host {
     int data_fd;
     unsigned on;
     const char *config; /* file or NULL */
+    struct loop_timer look; /* for an address, until there is one */
     int status;
 };
 
@@ -113,6 +114,32 @@ static void set_api(struct role_start *s)
         log_warn("endpoint %s is a name, not an address: the API is looked for on this host", s->endpoint);
 }
 
+static void look_for_address(void *ctx)
+{
+    struct host *h = ctx;
+    struct machine_net net;
+    char text[NET_ADDR_TEXT];
+    machine_net_of_host(&net);
+    if (!net.addr_count) {
+        loop_timer_set(h->loop, &h->look, LOOK_MS);
+        return;
+    }
+    log_info("the node's address is %s", net_addr_format(&net.addrs[0], false, text));
+    supervisor_set_net(&h->sup, &net);
+}
+
+/* A node is registered by its address: without one it is waited for, and that is said. */
+static void want_address(struct host *h)
+{
+    if (!h->start.with_node || h->start.net.addr_count)
+        return;
+    log_warn("this host has no address a node could have, so none is registered until there is one: give an "
+             "interface that is up an address outside 127.0.0.0/8, 169.254.0.0/16, fe80::/10, and the cluster's own "
+             "10.96.0.0/12 (services) and 10.244.0.0/16 (pods), as in: ip address add 192.0.2.1/24 dev eth0");
+    loop_timer_init(&h->look, look_for_address, h);
+    loop_timer_set(h->loop, &h->look, LOOK_MS);
+}
+
 static void go(struct host *h)
 {
     static const enum role_id order[] = {ROLE_KEYS, ROLE_CONTROL, ROLE_FRONT, ROLE_RUNTIME, ROLE_NODE, ROLE_DNS};
@@ -125,6 +152,7 @@ static void go(struct host *h)
     }
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
         supervisor_start(&h->sup, order[i]);
+    want_address(h);
 }
 
 static void configured(void *ctx, int rc, const char *message, struct imsg_in *result)
@@ -137,7 +165,8 @@ static void configured(void *ctx, int rc, const char *message, struct imsg_in *r
         h->status = 2;
         return;
     }
-    snprintf(h->start.node_name, sizeof h->start.node_name, "%s", c.name);
+    if (c.named)
+        snprintf(h->start.node_name, sizeof h->start.node_name, "%s", c.name);
     snprintf(h->start.endpoint, sizeof h->start.endpoint, "%s", c.endpoint);
     snprintf(h->start.registries, sizeof h->start.registries, "%s", c.registries);
     int ca = imsg_take_fd(result);

@@ -31,6 +31,7 @@ static void every_key_is_read(void **state)
     (void)state;
     assert_int_equal(config_parse("keelson.yaml", str_of(text), &c, &err), 0);
     assert_string_equal(c.name, "node1");
+    assert_true(c.named);
     assert_string_equal(c.endpoint, "cluster.example:6443");
     assert_non_null(strstr(c.ca_pem, "BEGIN CERTIFICATE"));
     assert_non_null(strstr(c.ca_pem, "BEGIN PRIVATE KEY"));
@@ -52,6 +53,7 @@ static void an_empty_file_means_defaults(void **state)
     (void)state;
     assert_int_equal(config_parse("keelson.yaml", STR("# nothing\n"), &c, &err), 0);
     assert_string_equal(c.name, "keelson");
+    assert_false(c.named);
     assert_string_equal(c.registries, "[]");
     assert_int_equal(c.network.addr_count, 0);
 }
@@ -71,6 +73,7 @@ static void what_is_wrong_is_named_with_its_place(void **state)
         {"network:\n  dns: [1.1.1.1, 2.2.2.2, 3.3.3.3, 4.4.4.4, 5.5.5.5]\n", "line 2", "at most 4"},
         {"network: eth0\n", "line 1, column 1", "keys with values"},
         {"registries:\n  - mirrors: [a]\n", "line 2", "a host"},
+        {"registries:\n  - host: a\n    insecure: true\n", "line 3, column 5", "skip_verify"},
         {"registries:\n  - host: a\n    plain_http: maybe\n", "line 3, column 5", "true or false"},
         {"ca:\n  cert: nonsense\n", "line 2, column 3", "PEM"},
         {"- a\n- b\n", "line 1", "keys with values"},
