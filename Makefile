@@ -180,7 +180,9 @@ endef
 $(foreach t,$(UNIT),$(eval $(call program,$(t),$(call obj,$(filter $(dir $(t))%,$(UNIT_LIB))) \
     $(or $(call main_of,$(t)),$(call archives_of,$(t))))))
 $(foreach t,$(WHOLE),$(eval $(call program,$(t),$(below_asan))))
-$(foreach t,$(FUZZ),$(eval $(call program,$(t),$(call obj,tests/lib/fuzz_replay.c) $(below_asan))))
+# Parsers of core/main too; its main.o is never drawn in, since libFuzzer and the replay have their own main.
+$(foreach t,$(FUZZ),$(eval $(call program,$(t),$(call obj,tests/lib/fuzz_replay.c) $(BUILD)/asan/core_main.a \
+    $(below_asan))))
 
 RUN := BUILD=$(BUILD) KEELSON=$(BUILD)/keelson ACCEL=tcg tests/lib/run
 UNIT_PROGS := $(call prog,$(UNIT))
@@ -211,7 +213,7 @@ fuzz: $(TARGET:%=$(BUILD)/libfuzzer/tests/fuzz/%_fuzz)
 	@test -n "$(TARGET)" || { echo "make fuzz TARGET=NAME [TIME=60]; targets:" $(FUZZ:tests/fuzz/%_fuzz.c=%) >&2; exit 2; }
 	@mkdir -p $(BUILD)/corpus/$(TARGET) tests/fuzz/corpus/$(TARGET)
 	$< -max_total_time=$(TIME) -print_final_stats=1 $(BUILD)/corpus/$(TARGET) tests/fuzz/corpus/$(TARGET)
-$(BUILD)/libfuzzer/tests/fuzz/%: $(BUILD)/libfuzzer/obj/tests/fuzz/%.o $(below_fuzz)
+$(BUILD)/libfuzzer/tests/fuzz/%: $(BUILD)/libfuzzer/obj/tests/fuzz/%.o $(BUILD)/libfuzzer/core_main.a $(below_fuzz)
 	@mkdir -p $(@D) && $(call LINK_fuzz,$^)
 
 BENCH_PROGS := $(BENCH:tests/bench/%.c=$(BUILD)/bench/%)

@@ -91,8 +91,9 @@ int image_plan_take(struct imsg_in *m, struct image_plan **ret_plan, struct err 
         rc = take_field(p, tag, bytes);
     if (rc == 0 && (!p->id[0] || (p->digest_count && p->digest_count != p->layer_count)))
         rc = -E_SYNTAX;
-    if (imsg_get_u64(m, IMAGE_TAG_SIZE, &size))
-        p->size_bytes = (int64_t)size;
+    if (imsg_get_u64(m, IMAGE_TAG_SIZE, &size) && size > INT64_MAX)
+        rc = -E_SYNTAX;
+    p->size_bytes = (int64_t)size;
     if (rc == 0) {
         int fd = imsg_take_fd(m);
         rc = take_config(p, fd);
