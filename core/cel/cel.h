@@ -78,8 +78,9 @@ struct cel_type {
     bool bare_date;               /* of TIMESTAMP: format date ("2026-11-23") */
     bool open;                    /* the checker's own: holds parameters */
     uint8_t depth;                /* the checker's own */
-    /* For cost estimates. 0: unknown. Elements of a list or map, bytes of a string. */
-    uint64_t max_size;
+    /* For cost estimates: elements of a list or map, bytes of a text at most; and the bytes that
+     * JSON takes at least. cel_type_of_schema sets them. */
+    uint64_t max_size, min_json_bytes;
 };
 
 struct cel_field {
@@ -92,6 +93,17 @@ extern const struct cel_type cel_dyn, cel_null, cel_bool, cel_int, cel_uint, cel
 extern const struct cel_type cel_list_of_dyn, cel_map_of_dyn /* string keys */;
 /* For the variables `authorizer` and `authorizer.requestResource` (a name with a dot is fine). */
 extern const struct cel_type cel_authorizer, cel_resource_check;
+
+/*
+ * The type of a structural OpenAPI v3 schema (of a custom resource, or of a published kind with
+ * references resolved), named as messages print it: `name`, `name.field`, `name.field.@idx`,
+ * `name.field.@elem`. root: a resource, so apiVersion, kind, metadata.name and
+ * metadata.generateName are there even if the schema is silent. *ret_type is NULL when the schema
+ * cannot be seen by expressions (an array without items, no type). The type points into the schema's
+ * texts. -E_NOMEM.
+ */
+int cel_type_of_schema(struct arena *a, const struct json *schema, const char *name, bool root,
+                       const struct cel_type **ret_type) MUST_CHECK;
 
 /* "list(int)", "map(string, dyn)", the name of an object ... */
 void cel_type_write(struct buf *out, const struct cel_type *t);

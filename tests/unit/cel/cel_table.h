@@ -33,7 +33,7 @@ static int table_teardown(void **state)
 }
 
 /* The result as JSON, "!error", or "?" and the problem of compiling; cost as it was. */
-static const char *table_eval(const struct cel_env *env, const struct cel_value *values,
+static inline const char *table_eval(const struct cel_env *env, const struct cel_value *values,
                               const char *expression, uint64_t *ret_cost)
 {
     struct cel_program *p;
