@@ -235,6 +235,7 @@ static int read_registries(struct reading *r, const struct json *v, void *to)
                                       {"skip_verify", check_bool, 0},
                                       {"ca", check_text, 0}};
     CLEANUP_BUF struct buf text;
+    buf_init(&text, START_REGISTRIES);
     if (!json_is(v, JSON_ARRAY))
         return wrong(r, v, "a list of registries, each with its host");
     for (struct json *e = json_first(v); e; e = e->next) {
@@ -244,7 +245,6 @@ static int read_registries(struct reading *r, const struct json *v, void *to)
         if (json_absent(json_get(e, "host")))
             return wrong(r, e, "a host for this registry");
     }
-    buf_init(&text, START_REGISTRIES);
     json_write(&text, v);
     if (text.failed || !str_copy(to, START_REGISTRIES, buf_str(&text)))
         return wrong(r, v, "at most 8 KiB of registries");
