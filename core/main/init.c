@@ -29,7 +29,7 @@ enum {
     WATCHDOG_FEED_MS = 10000,
     DEVICE_DELAY_MS = 100,
     DEVICES_HELD_MS = 5000, /* what boot does not need waits for it, but not for ever */
-    GRACE_MS = 20000, /* for pods at the end: shorter than the watchdog's patience */
+    GRACE_MS = 4000, /* for pods at the end: many ignore SIGTERM, and who pulls a plug waits no longer */
 };
 
 /* No clock of this machine is right that says an earlier time: 2026-11-01. */
@@ -62,7 +62,7 @@ struct init {
     int watchdog_fd, uevent_fd, button_fd;
     struct loop_fd uevents, button;
     struct loop_timer feed, address_wait, devices;
-    bool devices_held; /* until the node is Ready: only virtio's are loaded, the rest would slow it */
+    bool devices_held; /* until the first pod runs: only virtio's are loaded, the rest would slow it */
     bool devices_running, devices_again, restart;
     struct config_network lease;
     char address_text[CONFIG_ADDRS * (NET_ADDR_TEXT + 5)], gateway_text[NET_ADDR_TEXT];
@@ -324,7 +324,7 @@ static void told_ca(struct init *i, struct imsg_in *m)
 static void node_reached(struct init *i, uint64_t mark)
 {
     boot_times_reached(&i->times, mark ? BOOT_POD : BOOT_READY);
-    if (i->devices_held && !i->devices_running)
+    if (mark && i->devices_held && !i->devices_running)
         load_devices(i);
 }
 

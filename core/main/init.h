@@ -10,7 +10,7 @@
  *   configuration and state  -> keys, journal
  *     and an address         -> control, front, node (which waits for runtime), dns
  *   state, container modules -> runtime
- *   Ready, or 5 s ............ setup modules devices and later: what else this machine has
+ *   the first pod, or 5 s .... setup modules devices and later: what else this machine has
  *
  * Then it supervises, feeds the watchdog, draws the console, and ends the machine in order.
  */
