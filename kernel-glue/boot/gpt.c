@@ -16,6 +16,7 @@
 #include "kernel-glue/boot/disks.h"
 
 enum { SECTOR = 512, ENTRY_BYTES = 128, ENTRIES = 128, ENTRY_SECTORS = ENTRIES * ENTRY_BYTES / SECTOR, ALIGN = 2048 };
+enum { LARGE_DISK = 1024 * 1024 * 2, SLOT = 64 * 1024 * 2 }; /* sectors */
 /* Offsets within a header, little endian. */
 enum { AT_HEADER_CRC = 16, AT_SELF = 24, AT_OTHER = 32, AT_LAST_USABLE = 48, AT_TABLE = 72, AT_COUNT = 80,
        AT_ENTRY_SIZE = 84, AT_TABLE_CRC = 88, HEADER_BYTES = 92, AT_ENTRY_FIRST = 32, AT_ENTRY_LAST = 40 };
@@ -105,6 +106,8 @@ static int tell_kernel(struct gpt *g, unsigned number, uint64_t first, uint64_t 
     return 0;
 }
 
+/* A large disk keeps room behind it for a second ESP: the image carries one system, an upgrade needs
+ * a place for the next. */
 static int grow(struct gpt *g, unsigned number, struct err *err)
 {
     uint64_t backup = g->sectors - 1, last_usable = g->sectors - ENTRY_SECTORS - 2;
@@ -115,7 +118,8 @@ static int grow(struct gpt *g, unsigned number, struct err *err)
         return err_set(err, E_CORRUPT, "partition %u is not in the table", number);
     unsigned char *entry = g->entries + (number - 1) * ENTRY_BYTES;
     uint64_t first = get(entry + AT_ENTRY_FIRST, 8), last = get(entry + AT_ENTRY_LAST, 8);
-    uint64_t want = (last_usable + 1) / ALIGN * ALIGN - 1;
+    uint64_t left = g->sectors >= LARGE_DISK ? SLOT : 0;
+    uint64_t want = (last_usable + 1 - left) / ALIGN * ALIGN - 1;
     for (unsigned i = 0; i < ENTRIES; i++)
         if (get(g->entries + i * ENTRY_BYTES + AT_ENTRY_FIRST, 8) > first)
             return 0; /* somebody comes behind it */
