@@ -42,6 +42,8 @@ static int compile(struct cel_report *r, const struct cel_env *env, const struct
         return -E_NOMEM;
     if (r->count > 0 || !fits(&c, p->root, want))
         return -E_INVALID;
+    if (env->estimate && cel_estimate(p, env, nodes) < 0)
+        return -E_NOMEM;
     return cel_fold_constants(r, p) < 0 ? -E_NOMEM : r->count > 0 ? -E_INVALID : 0;
 }
 

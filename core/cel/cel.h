@@ -204,6 +204,7 @@ struct cel_variable {
 struct cel_env {
     const struct cel_variable *variables;
     size_t variable_count;
+    bool estimate; /* the cost too: cost.h */
 };
 
 struct cel_program;

@@ -335,6 +335,7 @@ struct cel_program {
     uint32_t slots; /* of comprehensions */
     size_t variable_count;
     uint64_t *uses; /* a bit a variable */
+    uint64_t cost_min, cost_max;
 };
 
 struct cel_checker {
@@ -357,6 +358,8 @@ struct cel_scope {
 };
 
 void cel_check(struct cel_checker *c, struct cel_expr *e);
+/* Sets the program's estimated cost; nodes: of the tree. -E_NOMEM. */
+int cel_estimate(struct cel_program *p, const struct cel_env *env, uint32_t nodes) MUST_CHECK;
 /* Makes values of parts that are constant, as upstream does, for speed and for their cost; reports
  * constants that can never be right. -E_NOMEM. */
 int cel_fold_constants(struct cel_report *r, struct cel_program *p) MUST_CHECK;

@@ -275,7 +275,7 @@ static int unwrap(struct frame *f, const struct cel_expr *e, struct cel_value *v
     if (!e->optional)
         return 0;
     if (v->kind != CEL_OPTIONAL)
-        return fail(f, "cannot initialize optional list element from non-optional value");
+        return fail(f, "cannot initialize optional element from non-optional value");
     *ret_skip = !v->content;
     if (v->content)
         *v = *v->content;

@@ -12,9 +12,9 @@ static int bad(struct cel_call *call, const char *what)
     return err_set(call->err, E_INVALID, "%s", what);
 }
 
-static int bad_text(struct cel_call *call, const char *type, struct str text)
+static int bad_text(struct cel_call *call, const char *type)
 {
-    return err_set(call->err, E_INVALID, "cannot convert '" STR_FMT "' to %s", STR_ARG(text), type);
+    return err_set(call->err, E_INVALID, "type conversion error from 'string' to '%s'", type);
 }
 
 static int give_int(struct cel_value *ret, int64_t v)
@@ -50,7 +50,7 @@ static int to_int(struct cel_call *call, const struct cel_value *args, unsigned 
         return give_int(ret, (int64_t)v->number);
     case CEL_STRING:
         if (str_to_i64(unsigned_plus(v->string), &parsed) < 0)
-            return bad_text(call, "int", v->string);
+            return bad_text(call, "int");
         return give_int(ret, parsed);
     case CEL_TIMESTAMP:
         return give_int(ret, v->time.seconds);
@@ -74,7 +74,7 @@ static int to_uint(struct cel_call *call, const struct cel_value *args, unsigned
         return give_uint(ret, (uint64_t)v->number);
     case CEL_STRING:
         if (str_to_u64(v->string, &parsed) < 0)
-            return bad_text(call, "uint", v->string);
+            return bad_text(call, "uint");
         return give_uint(ret, parsed);
     default:
         return give_uint(ret, v->u64);
@@ -103,7 +103,7 @@ static int to_double(struct cel_call *call, const struct cel_value *args, unsign
     else if (v->kind == CEL_UINT)
         number = (double)v->u64;
     else if (v->kind == CEL_STRING && !read_double(v->string, &number))
-        return bad_text(call, "double", v->string);
+        return bad_text(call, "double");
     *ret = (struct cel_value){.kind = CEL_DOUBLE, .number = number};
     return 0;
 }
@@ -122,7 +122,7 @@ static int to_bool(struct cel_call *call, const struct cel_value *args, unsigned
             *ret = cel_of_bool(str_is(args[0].string, yes[i]));
             return 0;
         }
-    return bad_text(call, "bool", args[0].string);
+    return bad_text(call, "bool");
 }
 
 void cel_double_write(struct buf *out, double v)
@@ -207,6 +207,15 @@ static int to_bytes(struct cel_call *call, const struct cel_value *args, unsigne
     return 0;
 }
 
+static int read_time(struct cel_call *call, struct str text, struct cel_time *ret)
+{
+    struct err err = {0};
+    int rc = cel_time_parse(text, ret, &err);
+    if (rc < 0 && strstr(err.text, "overflow"))
+        return bad(call, err.text);
+    return rc < 0 ? bad_text(call, "google.protobuf.Timestamp") : 0;
+}
+
 static int to_timestamp(struct cel_call *call, const struct cel_value *args, unsigned count,
                         struct cel_value *ret)
 {
@@ -216,7 +225,7 @@ static int to_timestamp(struct cel_call *call, const struct cel_value *args, uns
     if (args[0].kind == CEL_TIMESTAMP)
         v = args[0];
     else if (args[0].kind == CEL_STRING)
-        rc = cel_time_parse(args[0].string, &v.time, call->err);
+        rc = read_time(call, args[0].string, &v.time);
     else if (args[0].i64 < CEL_TIME_MIN || args[0].i64 > CEL_TIME_MAX)
         return bad(call, "timestamp overflow");
     else
@@ -232,8 +241,7 @@ static int to_duration(struct cel_call *call, const struct cel_value *args, unsi
     struct cel_value v = {.kind = CEL_DURATION, .i64 = args[0].i64};
     (void)count;
     if (args[0].kind == CEL_STRING && duration_parse(args[0].string, &v.i64, NULL) < 0)
-        return err_set(call->err, E_INVALID, "time: invalid duration \"" STR_FMT "\"",
-                       STR_ARG(args[0].string));
+        return bad_text(call, "google.protobuf.Duration");
     *ret = v;
     return 0;
 }

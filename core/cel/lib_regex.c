@@ -99,7 +99,7 @@ static int find_all(struct cel_call *call, const struct cel_value *args, unsigne
 }
 
 const struct cel_function cel_functions_regex[] = {
-    {"matches", false, "ss>b", matches, COST_REGEX},
+    {"matches", false, "ss>b", matches, COST_ONE}, /* upstream charges the member alone */
     {"matches", true, "ss>b", matches, COST_REGEX},
     {"find", true, "ss>s", find, COST_REGEX},
     {"findAll", true, "ss>Ls", find_all, COST_REGEX},

@@ -16,7 +16,7 @@ static const struct cel_type self = {
     .kind = CEL_T_OBJECT, .name = "self", .fields = fields, .field_count = 7};
 static const struct cel_variable declared[] = {
     {"self", &self}, {"object", &cel_dyn}, {"authorizer", &cel_authorizer}};
-static const struct cel_env env = {declared, 3};
+static const struct cel_env env = {.variables = declared, .variable_count = 3, .estimate = true};
 
 static int decide(void *ctx, const struct cel_check *check, bool *ret_allowed,
                   struct str *ret_reason, struct err *err)

@@ -30,7 +30,7 @@ static const struct cel_variable declared[] = {{"self", &self},
                                                {"oldSelf", &self},
                                                {"object", &cel_dyn},
                                                {"authorizer.requestResource", &cel_bool}};
-static const struct cel_env env = {declared, 4};
+static const struct cel_env env = {.variables = declared, .variable_count = 4};
 
 static const char object_text[] =
     "{\"replicas\": 3, \"names\": [\"a\", \"b\"], \"ports\": [{\"name\": \"http\", \"port\": 80}, "

@@ -9,7 +9,7 @@ static const struct cel_variable declared[] = {
     {"list", &cel_list_of_dyn}, {"map", &cel_map_of_dyn}, {"text", &cel_string},
     {"a", &cel_bool},           {"b", &cel_bool},         {"x", &cel_int},
 };
-static const struct cel_env env = {declared, sizeof declared / sizeof *declared};
+static const struct cel_env env = {.variables = declared, .variable_count = sizeof declared / sizeof *declared};
 
 struct cost_case {
     const char *expression;

@@ -22,7 +22,7 @@ static void the_authorizer_is_asked(void **state)
     (void)state;
     static const struct cel_variable declared[] = {
         {"authorizer", &cel_authorizer}, {"authorizer.requestResource", &cel_resource_check}};
-    static const struct cel_env env = {declared, 2};
+    static const struct cel_env env = {.variables = declared, .variable_count = 2};
     static const struct cel_case cases[] = {
         {"authorizer.path('/healthz').check('get').allowed()", "true"},
         {"authorizer.path(' ').check('get').allowed()", "!path must not be empty"},
@@ -77,7 +77,7 @@ static void host_objects_are_asked_when_read(void **state)
     (void)state;
     static const struct cel_variable declared[] = {{"variables", &cel_map_of_dyn},
                                                    {"gone", &cel_dyn}};
-    static const struct cel_env env = {declared, 2};
+    static const struct cel_env env = {.variables = declared, .variable_count = 2};
     int asked = 0;
     const struct cel_host host = {get_variable, &asked};
     const struct cel_value values[2] = {{.kind = CEL_HOST, .host = &host}, {.kind = CEL_UNSET}};
@@ -101,7 +101,7 @@ static void long_json_is_looked_into_quickly(void **state)
     (void)state;
     static const struct cel_variable declared[] = {{"list", &cel_list_of_dyn},
                                                    {"map", &cel_map_of_dyn}};
-    static const struct cel_env env = {declared, 2};
+    static const struct cel_env env = {.variables = declared, .variable_count = 2};
     struct cel_run run = {.arena = &table_arena};
     struct json *list = json_new(&table_arena, JSON_ARRAY);
     struct json *map = json_new(&table_arena, JSON_OBJECT);
@@ -156,7 +156,7 @@ static int compile_and_run(struct arena *a, const char *expression, struct cel_r
     static const struct cel_type self = {
         .kind = CEL_T_OBJECT, .name = "self", .fields = fields, .field_count = 2};
     static const struct cel_variable declared[] = {{"self", &self}};
-    static const struct cel_env env = {declared, 1};
+    static const struct cel_env env = {.variables = declared, .variable_count = 1};
     struct cel_program *p;
     struct cel_problem problem;
     struct cel_value self_value, v;

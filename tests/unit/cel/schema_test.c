@@ -47,7 +47,7 @@ static void each_field_has_its_type(void **state)
         {"self.metadata.labels", "undefined field 'labels'"},
     };
     const struct cel_variable declared = {"self", load()};
-    const struct cel_env env = {&declared, 1};
+    const struct cel_env env = {.variables = &declared, .variable_count = 1};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct cel_program *p;
         struct err err = {0};
