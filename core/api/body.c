@@ -52,6 +52,8 @@ int body_parse(struct api_request *r, struct arena *a, struct str body,
     if (rc == -E_NOMEM)
         return fail_status(r, 413, "RequestEntityTooLarge", NULL,
                            "the body of the request needs more memory than one request may have");
+    if (rc < 0 && cstr_eq(r->url.verb, "patch"))
+        return fail_bad_request(r, "error decoding patch: %s", err.text);
     if (rc < 0)
         return fail_bad_request(r, "the object provided is unrecognized (must be of type %s): %s",
                                 r->resource ? schema_resource_kind(r->resource) : "JSON", err.text);

@@ -8,8 +8,8 @@ enum { MANAGER_MOST = 128 };
 
 /* ---- options ---- */
 
-static int fail_option(struct api_request *r, const char *field, const char *reason,
-                       const char *message)
+static int fail_write_option(struct api_request *r, const char *field, const char *reason,
+                             const char *message)
 {
     struct arena *a = &r->arena;
     const char *kind = cstr_eq(r->url.verb, "create")   ? "CreateOptions"
@@ -39,40 +39,47 @@ static int check_manager(struct api_request *r, struct str manager)
     CLEANUP_BUF struct buf quoted;
     buf_init(&quoted, 2000);
     if (manager.n > MANAGER_MOST)
-        return fail_option(r, "fieldManager", "FieldValueTooLong",
-                           "Too long: may not be more than 128 bytes");
+        return fail_write_option(r, "fieldManager", "FieldValueTooLong",
+                                 "Too long: may not be more than 128 bytes");
     if (printable(manager))
         return 0;
     json_write_string(&quoted, manager);
     const char *text =
         arena_printf(&r->arena, "Invalid value: %s: should only contain printable characters",
                      buf_cstr(&quoted));
-    return text ? fail_option(r, "fieldManager", "FieldValueInvalid", text) : fail_memory(r);
+    return text ? fail_write_option(r, "fieldManager", "FieldValueInvalid", text) : fail_memory(r);
 }
 
 int manager_check_options(struct api_request *r, bool applying)
 {
     struct str manager = url_param(&r->url, "fieldManager"), force = url_param(&r->url, "force");
     if (applying && !manager.n)
-        return fail_option(r, "fieldManager", "FieldValueRequired",
-                           "Required value: is required for apply patch");
+        return fail_write_option(r, "fieldManager", "FieldValueRequired",
+                                 "Required value: is required for apply patch");
     if (!applying && cstr_eq(r->url.verb, "patch") && force.p)
-        return fail_option(r, "force", "FieldValueForbidden",
-                           "Forbidden: may not be specified for non-apply patch");
+        return fail_write_option(r, "force", "FieldValueForbidden",
+                                 "Forbidden: may not be specified for non-apply patch");
     return check_manager(r, manager);
 }
 
 /* ---- who ---- */
 
-/* The program's name from its user agent, or the user of an in-process client. */
+/* Clients in this process send no user agent: the controllers have an account each, and upstream's
+ * run in one program. */
+static struct str name_of_user(struct write *w)
+{
+    struct str user = str_of(w->r->user.name ? w->r->user.name : ""), prefix = STR("system:");
+    if (str_starts(user, STR("system:serviceaccount:kube-system:")))
+        return STR("kube-controller-manager");
+    return str_starts(user, prefix) ? str_make(user.p + prefix.n, user.n - prefix.n) : user;
+}
+
+/* The program's name from its user agent. */
 static struct str name_of_agent(struct write *w)
 {
     struct str agent = w->r->user_agent, rest = agent, part;
-    if (!agent.n) {
-        struct str user = str_of(w->r->user.name ? w->r->user.name : "");
-        struct str prefix = STR("system:");
-        return str_starts(user, prefix) ? str_make(user.p + prefix.n, user.n - prefix.n) : user;
-    }
+    if (!agent.n)
+        return name_of_user(w);
     if (!str_split(&rest, '/', &part))
         return STR("");
     char *name = arena_alloc(w->a, MANAGER_MOST);
