@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/api_int.h"
+#include "api/auth/auth.h"
 #include "api/write.h"
 
 enum { TICK_MS = 1000 };
@@ -322,7 +323,7 @@ static void dispatch(struct api_request *r, const struct api_peer *peer)
             health_handle(r);
             return;
         }
-    if (!discovery_handle(r))
+    if (!issuer_handle(r) && !discovery_handle(r))
         fail_no_route(r);
 }
 

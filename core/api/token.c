@@ -30,38 +30,59 @@ static struct json *reference(struct arena *a, struct str name, struct str uid)
     return j;
 }
 
-/* The pod (or node) that the token shall be bound to; nonzero: answered. */
-static int bind_object(struct write *w, const struct json *ref, struct json *k8s)
+static const struct bindable {
+    const char *kind, *resource, *claim;
+    bool namespaced;
+} bindable[] = {{"Pod", "pods", "pod", true},
+                {"Secret", "secrets", "secret", true},
+                {"Node", "nodes", "node", false}};
+
+/* A pod's token says on which node it runs. */
+static int bind_pod(struct write *w, const struct json *pod, struct json *k8s)
 {
-    struct api_request *r = w->r;
-    struct str kind = json_path_str(ref, "kind"), name = json_path_str(ref, "name"),
-               uid = json_path_str(ref, "uid");
-    if (!ref)
-        return 0;
-    if (!str_is(kind, "Pod"))
-        return fail_bad_request(
-            r, "cannot bind token to object of kind " STR_FMT ": only Pod is served",
-            STR_ARG(kind));
-    const struct json *pod = object_load(w->api, w->a, "", "pods", w->ns, name, NULL);
-    if (!pod)
-        return fail_not_found(r, schema_resource_find(STR(""), STR("v1"), STR("pods")), name);
-    struct str own = json_path_str(pod, "metadata.uid");
-    if (uid.n && !str_eq(uid, own))
-        return fail_conflict(
-            r, schema_resource_find(STR(""), STR("v1"), STR("pods")), name,
-            "the UID in the bound object reference does not match the UID in record");
     if (!str_eq(json_path_str(pod, "spec.serviceAccountName"), w->name))
-        return fail_bad_request(r,
+        return fail_bad_request(w->r,
                                 "cannot bind token for serviceaccount \"" STR_FMT
                                 "\" to pod running with different serviceaccount name.",
                                 STR_ARG(w->name));
-    json_set(w->a, k8s, "pod", reference(w->a, name, own));
     struct str node = json_path_str(pod, "spec.nodeName");
     const struct json *n =
         node.n ? object_load(w->api, w->a, "", "nodes", STR(""), node, NULL) : NULL;
     if (n)
         json_set(w->a, k8s, "node", reference(w->a, node, json_path_str(n, "metadata.uid")));
     return 0;
+}
+
+/* What the token shall be bound to; nonzero: answered. */
+static int bind_object(struct write *w, const struct json *ref, struct json *k8s)
+{
+    struct api_request *r = w->r;
+    struct str kind = json_path_str(ref, "kind"), name = json_path_str(ref, "name"),
+               uid = json_path_str(ref, "uid");
+    const struct bindable *b = NULL;
+    if (!ref)
+        return 0;
+    for (size_t i = 0; i < sizeof bindable / sizeof bindable[0]; i++)
+        if (str_is(kind, bindable[i].kind) && str_is(json_path_str(ref, "apiVersion"), "v1"))
+            b = &bindable[i];
+    if (!b)
+        return fail_bad_request(r, "cannot bind token to object of type " STR_FMT ", Kind=" STR_FMT,
+                                STR_ARG(json_path_str(ref, "apiVersion")), STR_ARG(kind));
+    const struct schema_resource *res =
+        schema_resource_find(STR(""), STR("v1"), str_of(b->resource));
+    const struct json *o = object_load(w->api, w->a, "", b->resource, b->namespaced ? w->ns : STR(""),
+                                       name, NULL);
+    if (!o)
+        return fail_not_found(r, res, name);
+    struct str own = json_path_str(o, "metadata.uid");
+    if (uid.n && !str_eq(uid, own))
+        return fail_conflict(r, res, name,
+                             arena_printf(w->a, "the UID in the bound object reference (" STR_FMT
+                                                ") does not match the UID in record. The object "
+                                                "might have been deleted and then recreated",
+                                          STR_ARG(uid)));
+    json_set(w->a, k8s, b->claim, reference(w->a, name, own));
+    return cstr_eq(b->claim, "pod") ? bind_pod(w, o, k8s) : 0;
 }
 
 static struct json *make_claims(struct write *w, const struct json *audiences, int64_t seconds,

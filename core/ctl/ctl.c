@@ -16,6 +16,7 @@ static const struct {
     {"garbage-collector", "generic-garbage-collector", garbage_start},
     {"node-lifecycle", "node-controller", node_lifecycle_start},
     {"clusterrole-aggregation", "clusterrole-aggregation-controller", aggregation_start},
+    {"certificates", "certificate-controller", certificates_start},
 };
 
 static void unit_free(struct ctl_unit *u)
@@ -112,6 +113,7 @@ int ctl_new(const struct ctl_options *o, struct ctl **ret_ctl, struct err *err)
     c->caches = o->caches;
     c->ca_pem = o->ca_pem;
     c->client_as = o->client_as;
+    c->grant = o->grant;
     c->client_ctx = o->ctx;
     prng_init(&c->prng, o->seed);
     list_init(&c->units);

@@ -76,11 +76,26 @@ static int client_as(void *ctx, const char *account, struct client *ret_client)
     return api_account_client(c->api, account, ret_client);
 }
 
+/* The enumerations have the same values on both sides. */
+_Static_assert((int)CTL_SIGNER_KUBELET_SERVING == (int)KEYS_SIGNER_KUBELET_SERVING, "signers");
+_Static_assert((int)CTL_USAGE_SERVER == (int)KEYS_USAGE_SERVER, "usages");
+
+static int grant(void *ctx, const struct ctl_grant *g,
+                 void (*done)(void *arg, int rc, struct str pem, struct str why), void *arg)
+{
+    struct control *c = ctx;
+    struct keys_grant k = {.signer = (enum keys_signer)g->signer,
+                           .csr_pem = g->csr_pem,
+                           .usage = g->usage,
+                           .seconds = g->seconds};
+    return keys_client_grant(c->keys, &k, done, arg);
+}
+
 static int start_clients(struct control *c, struct err *err)
 {
     static const char *const groups[] = {NULL};
     struct ctl_options o = {
-        .client = &c->client, .client_as = client_as, .ctx = c, .ca_pem = buf_str(&c->ca_pem)};
+        .client = &c->client, .client_as = client_as, .grant = grant, .ctx = c, .ca_pem = buf_str(&c->ca_pem)};
     int rc = api_local_client(c->api, "system:kube-controller-manager", groups, &c->client);
     if (rc < 0)
         return err_set(err, -rc, "in-process client: %s", err_text(rc));

@@ -190,7 +190,7 @@ static int fill(struct granting *g, const struct csr_grant *grant, const struct 
     int rc = mbedtls_x509write_crt_set_serial_raw(&g->write, serial, sizeof serial);
     if (rc == 0)
         rc = mbedtls_x509write_crt_set_validity(&g->write, from, until);
-    if (rc == 0)
+    if (rc == 0 && usage) /* an empty one would allow nothing; none says nothing */
         rc = mbedtls_x509write_crt_set_key_usage(&g->write, usage);
     if (rc == 0)
         rc = cert_set_extended_usage(&g->write, grant->use);

@@ -22,6 +22,9 @@ bool node_authorizer_allows(struct api *api, const struct auth_ask *ask, struct 
 /* The node that a user of system:nodes is; "" of one that names none; NULL: no node. */
 const char *node_of_user(const struct user *u);
 
+/* issuer.c: the OIDC discovery document and the key set; false: another path. */
+bool issuer_handle(struct api_request *r);
+
 /* escalation.c: nobody grants what they do not have. For kinds/rbac.c; nonzero: answered. */
 struct write;
 int escalation_check_role(struct write *w);

@@ -27,10 +27,8 @@ static const struct kind *const own[] = {
     &kind_cluster_role,
     &kind_role_binding,
     &kind_cluster_role_binding,
+    &kind_certificate_request,
 };
-
-static const struct kind_field request_fields[] = {{"spec.signerName", "spec.signerName"},
-                                                   {NULL, NULL}};
 
 static const struct kind plain[] = {
     {.group = "", .resource = "persistentvolumes", .flags = KIND_STATUS | KIND_RETURN_DELETED},
@@ -43,10 +41,6 @@ static const struct kind plain[] = {
      .flags = KIND_STATUS | KIND_GENERATION},
     {.group = "apiregistration.k8s.io", .resource = "apiservices", .flags = KIND_STATUS},
     {.group = "autoscaling", .resource = "horizontalpodautoscalers", .flags = KIND_STATUS},
-    {.group = "certificates.k8s.io",
-     .resource = "certificatesigningrequests",
-     .flags = KIND_STATUS,
-     .fields = request_fields},
     {.group = "flowcontrol.apiserver.k8s.io",
      .resource = "flowschemas",
      .flags = KIND_STATUS | KIND_GENERATION},
