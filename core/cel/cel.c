@@ -64,8 +64,9 @@ int cel_compile(struct arena *a, const struct cel_env *env, struct str source,
     struct cel_program *p = arena_zalloc(a, sizeof *p);
     int rc = -E_NOMEM;
     if (source.n > CEL_SOURCE_BYTES)
-        return err_set(err, E_LIMIT, "expression code point size exceeds limit: size: %zu, limit %d",
-                       source.n, CEL_SOURCE_BYTES);
+        return err_set(err, E_LIMIT,
+                       "expression code point size exceeds limit: size: %zu, limit %d", source.n,
+                       CEL_SOURCE_BYTES);
     buf_init(&r.text, 1 << 20);
     if (p && (r.source = arena_str(a, source)).p) {
         p->variable_count = env->variable_count;

@@ -99,8 +99,8 @@ extern const struct cel_type cel_authorizer, cel_resource_check;
  * references resolved), named as messages print it: `name`, `name.field`, `name.field.@idx`,
  * `name.field.@elem`. root: a resource, so apiVersion, kind, metadata.name and
  * metadata.generateName are there even if the schema is silent. *ret_type is NULL when the schema
- * cannot be seen by expressions (an array without items, no type). The type points into the schema's
- * texts. -E_NOMEM.
+ * cannot be seen by expressions (an array without items, no type). The type points into the
+ * schema's texts. -E_NOMEM.
  */
 int cel_type_of_schema(struct arena *a, const struct json *schema, const char *name, bool root,
                        const struct cel_type **ret_type) MUST_CHECK;

@@ -10,10 +10,10 @@
 enum {
     CEL_TREE_DEPTH = 1000, /* of the tree: long chains of one operator lean to the left */
     CEL_TREE_NODES = 100000,
-    CEL_PROBLEMS = 100, /* reported of one expression, as upstream */
-    CEL_ARGS = 32,      /* of one call */
+    CEL_PROBLEMS = 100,        /* reported of one expression, as upstream */
+    CEL_ARGS = 32,             /* of one call */
     CEL_TEXT_BYTES = 10 << 20, /* of a text that a function makes */
-    LIMIT_DEPTH = 200,  /* of values that are walked for their cost */
+    LIMIT_DEPTH = 200,         /* of values that are walked for their cost */
 };
 
 /* ---- problems ---- */
@@ -86,19 +86,19 @@ enum cel_special {
 enum cel_place { IDENT_UNKNOWN, IDENT_VARIABLE, IDENT_LOCAL };
 
 struct cel_expr {
-    uint8_t kind;       /* enum cel_expr_kind */
-    uint8_t special;    /* enum cel_special */
-    uint8_t place;      /* enum cel_place */
-    bool test_only;     /* EXPR_SELECT */
-    bool member;        /* EXPR_CALL */
-    bool absolute;      /* EXPR_IDENT: ".name" */
-    bool optional;      /* as element or entry: written with `?` */
-    uint16_t depth;     /* of the tree below */
-    uint32_t at;        /* offset in the source */
-    uint32_t count;     /* of args */
-    uint32_t index;     /* EXPR_IDENT: variable or slot */
-    uint32_t id;        /* dense, for the checker's notes */
-    struct str name;    /* identifier, field, function; terminated */
+    uint8_t kind;    /* enum cel_expr_kind */
+    uint8_t special; /* enum cel_special */
+    uint8_t place;   /* enum cel_place */
+    bool test_only;  /* EXPR_SELECT */
+    bool member;     /* EXPR_CALL */
+    bool absolute;   /* EXPR_IDENT: ".name" */
+    bool optional;   /* as element or entry: written with `?` */
+    uint16_t depth;  /* of the tree below */
+    uint32_t at;     /* offset in the source */
+    uint32_t count;  /* of args */
+    uint32_t index;  /* EXPR_IDENT: variable or slot */
+    uint32_t id;     /* dense, for the checker's notes */
+    struct str name; /* identifier, field, function; terminated */
     const struct cel_type *type;
     struct cel_expr **args;
     union {
@@ -227,8 +227,8 @@ struct cel_value cel_map_value(const struct cel_map *m);
 int cel_optional_new(struct arena *a, const struct cel_value *content /* NULL: none */,
                      struct cel_value *ret) MUST_CHECK;
 
-int cel_equal(struct cel_run *run, const struct cel_value *a, const struct cel_value *b,
-              bool *ret, struct err *err) MUST_CHECK;
+int cel_equal(struct cel_run *run, const struct cel_value *a, const struct cel_value *b, bool *ret,
+              struct err *err) MUST_CHECK;
 /* An element equal to v; with keys (a keyed list) one that has v's keys. */
 int cel_list_find(struct cel_run *run, const struct cel_value *list, const struct cel_type *keys,
                   const struct cel_value *v, struct cel_value *ret_at, bool *ret_found,
@@ -247,9 +247,9 @@ uint64_t cel_size(const struct cel_value *v);
 /* RFC 3339 with up to nine decimals; years 1 to 9999. -E_INVALID. */
 int cel_time_parse(struct str text, struct cel_time *ret, struct err *err) MUST_CHECK;
 int cel_date_parse(struct str text, struct cel_time *ret, struct err *err) MUST_CHECK;
-void cel_time_write(struct buf *out, const struct cel_time *t);  /* in UTC, as RFC 3339 */
-void cel_duration_write(struct buf *out, int64_t ns);            /* "1.5s" */
-void cel_double_write(struct buf *out, double v);                /* shortest, as Go's %g */
+void cel_time_write(struct buf *out, const struct cel_time *t); /* in UTC, as RFC 3339 */
+void cel_duration_write(struct buf *out, int64_t ns);           /* "1.5s" */
+void cel_double_write(struct buf *out, double v);               /* shortest, as Go's %g */
 
 /* ---- functions ---- */
 /* Given to each function; makes its values in run->arena and its errors in err. */
@@ -269,21 +269,21 @@ enum cel_cost_rule {
     COST_TEXT_TWICE, /* a fifth of args[0] */
     COST_RESULT_TWICE,
     COST_IN_LIST,
-    COST_LESSER,  /* a tenth of the shorter */
-    COST_SUM,     /* a tenth of both */
-    COST_REGEX,   /* text times expression */
+    COST_LESSER, /* a tenth of the shorter */
+    COST_SUM,    /* a tenth of both */
+    COST_REGEX,  /* text times expression */
     COST_CONTAINS,
-    COST_LIST,      /* args[0] with what its elements cost */
-    COST_SETS,      /* product */
+    COST_LIST, /* args[0] with what its elements cost */
+    COST_SETS, /* product */
     COST_SETS_TWICE,
-    COST_CHECK,     /* an authorization */
+    COST_CHECK, /* an authorization */
     COST_SELECTOR,
     COST_CIDR_IP,
     COST_CIDR_IP_TEXT,
     COST_CIDR_CIDR,
     COST_CIDR_CIDR_TEXT,
     COST_FORMAT,
-    COST_MADE, /* a new list: 11 and its elements */
+    COST_MADE,     /* a new list: 11 and its elements */
     COST_DISTINCT, /* of sorting too: each with each */
     COST_FLATTEN,
 };
@@ -306,8 +306,9 @@ struct cel_function {
 /* Ends with a NULL name each. */
 extern const struct cel_function cel_functions_core[], cel_functions_convert[],
     cel_functions_time[], cel_functions_strings[], cel_functions_lists[], cel_functions_sets[],
-    cel_functions_regex[], cel_functions_net[], cel_functions_url[], cel_functions_quantity[], cel_functions_semver[],
-    cel_functions_format[], cel_functions_authorizer[], cel_functions_optional[];
+    cel_functions_regex[], cel_functions_net[], cel_functions_url[], cel_functions_quantity[],
+    cel_functions_semver[], cel_functions_format[], cel_functions_authorizer[],
+    cel_functions_optional[];
 extern const struct cel_function *const cel_function_tables[]; /* NULL at the end */
 
 bool cel_function_exists(struct str name);
@@ -324,7 +325,7 @@ int cel_index(struct cel_call *call, const struct cel_value *of, const struct ce
 
 /* A text made in a buffer, which is done with; longer than CEL_TEXT_BYTES it is over the limit. */
 int cel_text_from(struct cel_call *call, struct buf *b, struct cel_value *ret) MUST_CHECK;
-cel_fn cel_text_format; /* lib_text_format.c */
+cel_fn cel_text_format;                                 /* lib_text_format.c */
 uint64_t cel_net_size(const struct cel_opaque *o);      /* of an IP or CIDR, for costs */
 uint64_t cel_format_weight(const struct cel_opaque *o); /* of a named format */
 

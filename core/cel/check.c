@@ -188,8 +188,8 @@ static void check_optional_select(struct cel_checker *c, struct cel_expr *e)
 {
     e->special = CALL_OPT_SELECT;
     e->args[1]->type = &cel_string;
-    e->type = cel_substitute(
-        c, select_type(c, e, e->args[0], e->args[1]->literal.string, true), false);
+    e->type =
+        cel_substitute(c, select_type(c, e, e->args[0], e->args[1]->literal.string, true), false);
 }
 
 /* ---- calls ---- */
@@ -209,8 +209,7 @@ static void no_overload(struct cel_checker *c, struct cel_expr *e,
         write_type(c, &b, args[i]);
     }
     buf_putc(&b, ')');
-    cel_report_add(c->report, e->at,
-                   "found no matching overload for '" STR_FMT "' applied to '%s'",
+    cel_report_add(c->report, e->at, "found no matching overload for '" STR_FMT "' applied to '%s'",
                    STR_ARG(e->name), buf_cstr(&b));
     e->type = &cel_error_type;
 }
@@ -278,9 +277,9 @@ static void set_special(struct cel_expr *e)
     static const struct {
         const char *name;
         enum cel_special special;
-    } specials[] = {{"_&&_", CALL_AND},          {"_||_", CALL_OR},
-                    {"_?_:_", CALL_TERNARY},     {"@not_strictly_false", CALL_NOT_FALSE},
-                    {"or", CALL_OR_ELSE},        {"orValue", CALL_OR_VALUE}};
+    } specials[] = {{"_&&_", CALL_AND},      {"_||_", CALL_OR},
+                    {"_?_:_", CALL_TERNARY}, {"@not_strictly_false", CALL_NOT_FALSE},
+                    {"or", CALL_OR_ELSE},    {"orValue", CALL_OR_VALUE}};
     for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
         if (str_is(e->name, specials[i].name))
             e->special = specials[i].special;

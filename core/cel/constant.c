@@ -45,7 +45,7 @@ static void make_value(struct folder *f, struct cel_expr *e)
 
 static bool is_conversion(const struct cel_expr *e)
 {
-    static const char *const names[] = {"bool", "bytes", "double", "duration", "dyn",
+    static const char *const names[] = {"bool", "bytes",  "double",    "duration", "dyn",
                                         "int",  "string", "timestamp", "uint"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!e->member && e->count == 1 && str_is(e->name, names[i]))

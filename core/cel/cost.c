@@ -144,8 +144,8 @@ static struct cel_cost estimate_map(struct coster *c, const struct cel_expr *e)
 {
     static const struct cel_cost made = {30, 30};
     struct cost_note *note = note_of(c, e);
-    struct cel_cost cost = made, sizes[2] = {{e->count ? UINT64_MAX : 0, 0},
-                                             {e->count ? UINT64_MAX : 0, 0}};
+    struct cel_cost cost = made,
+                    sizes[2] = {{e->count ? UINT64_MAX : 0, 0}, {e->count ? UINT64_MAX : 0, 0}};
     for (uint32_t i = 0; i < e->count; i++) {
         cost = cost_add(cost, estimate(c, e->args[i]));
         sizes[i % 2] = cost_union(sizes[i % 2], size_of(c, e->args[i]));

@@ -93,8 +93,8 @@ static struct cel_cost split_size(const struct cost_call *c)
 
 static struct cel_cost text_call(const struct cost_call *c, struct cel_cost *size, bool *sized)
 {
-    static const char *const same[] = {"url",        "jsonpatch.escapeKey", "lowerAscii",
-                                       "upperAscii", "substring",           "trim", "reverse"};
+    static const char *const same[] = {
+        "url", "jsonpatch.escapeKey", "lowerAscii", "upperAscii", "substring", "trim", "reverse"};
     struct cel_cost s = c->sizes[0];
     *sized = true;
     if (called(c, "startsWith") || called(c, "endsWith")) {
@@ -131,8 +131,7 @@ static struct cel_cost regex_call(const struct cost_call *c, struct cel_cost *si
 {
     *sized = !called(c, "matches");
     *size = (struct cel_cost){0, c->sizes[0].max};
-    return cost_times(cost_factor(cost_add(c->sizes[0], one), 0.1),
-                      cost_factor(c->sizes[1], 0.25));
+    return cost_times(cost_factor(cost_add(c->sizes[0], one), 0.1), cost_factor(c->sizes[1], 0.25));
 }
 
 /* ---- calls over lists ---- */
@@ -209,8 +208,8 @@ static struct cel_cost compare_call(const struct cost_call *c)
 static struct cel_cost selector_call(struct cel_cost size)
 {
     static const struct cel_cost base = {10, 10};
-    return cost_add(base, cost_add(cost_factor(size, 0.1),
-                                   cost_factor(cost_factor(size, 0.5), 50)));
+    return cost_add(base,
+                    cost_add(cost_factor(size, 0.1), cost_factor(cost_factor(size, 0.5), 50)));
 }
 
 struct cel_cost cost_of_call(const struct cost_call *c, struct cel_cost *size, bool *sized)

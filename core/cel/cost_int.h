@@ -16,7 +16,7 @@ struct cost_note { /* about an expression, or a local variable */
 };
 
 struct coster {
-    struct cost_note *notes; /* by cel_expr.id */
+    struct cost_note *notes;  /* by cel_expr.id */
     struct cost_note *locals; /* by slot */
     uint64_t root_size;
 };
@@ -24,8 +24,8 @@ struct coster {
 struct cost_call { /* a call with what is known of its arguments; a target is args[0] */
     const struct cel_expr *expr;
     const struct cel_function *function;
-    struct cel_cost sizes[CEL_ARGS];     /* unknown: {0, UINT64_MAX} */
-    struct cel_cost element;             /* of args[0], a list */
+    struct cel_cost sizes[CEL_ARGS]; /* unknown: {0, UINT64_MAX} */
+    struct cel_cost element;         /* of args[0], a list */
 };
 
 struct cel_cost cost_add(struct cel_cost a, struct cel_cost b);

@@ -98,15 +98,21 @@ int cel_compare(const struct cel_value *a, const struct cel_value *b)
 
 const struct cel_type *cel_value_type(const struct cel_value *v)
 {
-    static const struct cel_type *const types[] = {
-        [CEL_NULL] = &cel_null,           [CEL_BOOL] = &cel_bool,
-        [CEL_INT] = &cel_int,             [CEL_UINT] = &cel_uint,
-        [CEL_DOUBLE] = &cel_double,       [CEL_STRING] = &cel_string,
-        [CEL_BYTES] = &cel_bytes,         [CEL_TIMESTAMP] = &cel_timestamp,
-        [CEL_DURATION] = &cel_duration,   [CEL_LIST] = &cel_list_of_dyn,
-        [CEL_MAP] = &cel_map_of_dyn,      [CEL_TYPE] = &cel_type_type,
-        [CEL_OPTIONAL] = &cel_optional_of_dyn, [CEL_HOST] = &cel_map_of_dyn,
-        [CEL_UNSET] = &cel_null};
+    static const struct cel_type *const types[] = {[CEL_NULL] = &cel_null,
+                                                   [CEL_BOOL] = &cel_bool,
+                                                   [CEL_INT] = &cel_int,
+                                                   [CEL_UINT] = &cel_uint,
+                                                   [CEL_DOUBLE] = &cel_double,
+                                                   [CEL_STRING] = &cel_string,
+                                                   [CEL_BYTES] = &cel_bytes,
+                                                   [CEL_TIMESTAMP] = &cel_timestamp,
+                                                   [CEL_DURATION] = &cel_duration,
+                                                   [CEL_LIST] = &cel_list_of_dyn,
+                                                   [CEL_MAP] = &cel_map_of_dyn,
+                                                   [CEL_TYPE] = &cel_type_type,
+                                                   [CEL_OPTIONAL] = &cel_optional_of_dyn,
+                                                   [CEL_HOST] = &cel_map_of_dyn,
+                                                   [CEL_UNSET] = &cel_null};
     return v->kind == CEL_OPAQUE ? v->opaque->type : types[v->kind];
 }
 
@@ -265,9 +271,8 @@ int cel_equal(struct cel_run *run, const struct cel_value *a, const struct cel_v
         *ret = !a->content && !b->content;
         return 0;
     case CEL_OPAQUE:
-        *ret = a->opaque == b->opaque ||
-               (a->opaque->type == b->opaque->type && a->opaque->equal &&
-                a->opaque->equal(a->opaque, b->opaque));
+        *ret = a->opaque == b->opaque || (a->opaque->type == b->opaque->type && a->opaque->equal &&
+                                          a->opaque->equal(a->opaque, b->opaque));
         return 0;
     case CEL_HOST:
         *ret = a->host == b->host;

@@ -72,8 +72,7 @@ static bool is_index(const struct cel_expr *e)
 static bool is_attribute(const struct cel_expr *e)
 {
     return e->kind == EXPR_IDENT || (e->kind == EXPR_SELECT && !e->test_only) || is_index(e) ||
-           (e->kind == EXPR_CALL &&
-            (e->special == CALL_OPT_SELECT || e->special == CALL_TERNARY));
+           (e->kind == EXPR_CALL && (e->special == CALL_OPT_SELECT || e->special == CALL_TERNARY));
 }
 
 static int eval_base(struct frame *f, const struct cel_expr *e, bool chosen, struct cel_value *ret)
@@ -156,8 +155,7 @@ static int eval_optional_select(struct frame *f, const struct cel_expr *e, bool 
 }
 
 /* a[b], a[?b]: an index that is a name is charged as index only. */
-static int eval_index(struct frame *f, const struct cel_expr *e, bool chosen,
-                      struct cel_value *ret)
+static int eval_index(struct frame *f, const struct cel_expr *e, bool chosen, struct cel_value *ret)
 {
     struct cel_value of, index, v;
     struct cel_call call = {.run = f->run, .err = &f->err, .expr = e};

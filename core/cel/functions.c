@@ -2,9 +2,10 @@
 #include "cel/cel_int.h"
 
 const struct cel_function *const cel_function_tables[] = {
-    cel_functions_core,  cel_functions_convert, cel_functions_time,     cel_functions_strings,
-    cel_functions_lists, cel_functions_sets,    cel_functions_regex,    cel_functions_net,
-    cel_functions_url,   cel_functions_quantity, cel_functions_semver,  cel_functions_format,
+    cel_functions_core,     cel_functions_convert,    cel_functions_time,
+    cel_functions_strings,  cel_functions_lists,      cel_functions_sets,
+    cel_functions_regex,    cel_functions_net,        cel_functions_url,
+    cel_functions_quantity, cel_functions_semver,     cel_functions_format,
     cel_functions_optional, cel_functions_authorizer, NULL};
 
 bool cel_function_exists(struct str name)
@@ -21,10 +22,11 @@ static const struct cel_type *opaque_of(char letter)
     static const struct {
         char letter;
         const struct cel_type *type;
-    } types[] = {{'w', &cel_type_url},       {'p', &cel_type_ip},         {'c', &cel_type_cidr},
-                 {'q', &cel_type_quantity},  {'v', &cel_type_semver},     {'f', &cel_type_format},
-                 {'a', &cel_authorizer},     {'P', &cel_type_path_check}, {'G', &cel_type_group_check},
-                 {'R', &cel_resource_check}, {'D', &cel_type_decision}};
+    } types[] = {
+        {'w', &cel_type_url},       {'p', &cel_type_ip},         {'c', &cel_type_cidr},
+        {'q', &cel_type_quantity},  {'v', &cel_type_semver},     {'f', &cel_type_format},
+        {'a', &cel_authorizer},     {'P', &cel_type_path_check}, {'G', &cel_type_group_check},
+        {'R', &cel_resource_check}, {'D', &cel_type_decision}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].letter == letter)
             return types[i].type;
@@ -34,10 +36,10 @@ static const struct cel_type *opaque_of(char letter)
 static bool takes_letter(char letter, const struct cel_value *v)
 {
     static const char letters[] = {
-        [CEL_NULL] = 'n',      [CEL_BOOL] = 'b',     [CEL_INT] = 'i',   [CEL_UINT] = 'u',
-        [CEL_DOUBLE] = 'd',    [CEL_STRING] = 's',   [CEL_BYTES] = 'y', [CEL_TIMESTAMP] = 't',
-        [CEL_DURATION] = 'r',  [CEL_LIST] = 'L',     [CEL_MAP] = 'M',   [CEL_TYPE] = 'T',
-        [CEL_OPTIONAL] = 'O',  [CEL_HOST] = 'M',     [CEL_OPAQUE] = 0,  [CEL_UNSET] = 0};
+        [CEL_NULL] = 'n',     [CEL_BOOL] = 'b',   [CEL_INT] = 'i',   [CEL_UINT] = 'u',
+        [CEL_DOUBLE] = 'd',   [CEL_STRING] = 's', [CEL_BYTES] = 'y', [CEL_TIMESTAMP] = 't',
+        [CEL_DURATION] = 'r', [CEL_LIST] = 'L',   [CEL_MAP] = 'M',   [CEL_TYPE] = 'T',
+        [CEL_OPTIONAL] = 'O', [CEL_HOST] = 'M',   [CEL_OPAQUE] = 0,  [CEL_UNSET] = 0};
     if (letter == '*' || letter == 'A' || letter == 'B')
         return true;
     if (v->kind == CEL_OPAQUE)

@@ -83,8 +83,7 @@ const struct json *cel_index_at(struct cel_run *run, const struct json *array, u
     return t ? t->places[index] : json_at(array, index);
 }
 
-const struct json *cel_index_member(struct cel_run *run, const struct json *object,
-                                    struct str name)
+const struct json *cel_index_member(struct cel_run *run, const struct json *object, struct str name)
 {
     if (object->type != JSON_OBJECT || object->list.count <= LONG)
         return json_get_str(object, name);

@@ -7,10 +7,13 @@
 
 static const char *json_name(const struct json *j)
 {
-    static const char *const names[] = {
-        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",          [JSON_INT] = "int64",
-        [JSON_DOUBLE] = "float64", [JSON_STRING] = "string", [JSON_ARRAY] = "[]interface {}",
-        [JSON_OBJECT] = "map[string]interface {}"};
+    static const char *const names[] = {[JSON_NULL] = "null",
+                                        [JSON_BOOL] = "bool",
+                                        [JSON_INT] = "int64",
+                                        [JSON_DOUBLE] = "float64",
+                                        [JSON_STRING] = "string",
+                                        [JSON_ARRAY] = "[]interface {}",
+                                        [JSON_OBJECT] = "map[string]interface {}"};
     return names[j->type];
 }
 
@@ -92,8 +95,8 @@ static int from_number(const struct json *j, const struct cel_type *type, struct
     if (type->kind == CEL_T_DOUBLE) {
         if (j->type != JSON_INT && j->type != JSON_DOUBLE)
             return wrong(j, "float", err);
-        *ret = (struct cel_value){
-            .kind = CEL_DOUBLE, .number = j->type == JSON_INT ? (double)j->i64 : j->number};
+        *ret = (struct cel_value){.kind = CEL_DOUBLE,
+                                  .number = j->type == JSON_INT ? (double)j->i64 : j->number};
         return 0;
     }
     if (j->type != JSON_INT || (type->kind == CEL_T_UINT && j->i64 < 0))

@@ -194,8 +194,8 @@ static void lex_text(struct cel_lexer *l, bool raw, bool is_bytes)
     int quote = peek(l, 0);
     size_t quotes = at_quotes(l, quote, 3) ? 3 : 1, n = 0;
     size_t start = l->next += quotes, end = start;
-    while (end < l->source.n &&
-           (l->source.p[end] != (char)quote || (quotes == 3 && !(l->next = end, at_quotes(l, quote, 3)))))
+    while (end < l->source.n && (l->source.p[end] != (char)quote ||
+                                 (quotes == 3 && !(l->next = end, at_quotes(l, quote, 3)))))
         end += l->source.p[end] == '\\' && !raw && end + 1 < l->source.n ? 2 : 1;
     l->next = start;
     char *out = arena_alloc(l->arena, end - start + 5);
@@ -224,8 +224,8 @@ static void lex_text(struct cel_lexer *l, bool raw, bool is_bytes)
     l->next += quotes;
     out[n] = 0;
     l->token = is_bytes ? TOK_BYTES : TOK_STRING;
-    l->value = (struct cel_value){.kind = is_bytes ? CEL_BYTES : CEL_STRING,
-                                  .string = str_make(out, n)};
+    l->value =
+        (struct cel_value){.kind = is_bytes ? CEL_BYTES : CEL_STRING, .string = str_make(out, n)};
 }
 
 /* r'', b'', rb'' and br'' are texts, not identifiers. Returns whether there was one. */

@@ -14,8 +14,7 @@ static int give_bool(struct cel_value *ret, bool v)
 
 /* ---- arithmetic ---- */
 
-static int int_arithmetic(struct cel_call *call, const struct cel_value *a,
-                          struct cel_value *ret)
+static int int_arithmetic(struct cel_call *call, const struct cel_value *a, struct cel_value *ret)
 {
     int64_t x = a[0].i64, y = a[1].i64, v = 0;
     bool over = false;
@@ -31,8 +30,8 @@ static int int_arithmetic(struct cel_call *call, const struct cel_value *a,
         break;
     default:
         if (y == 0)
-            return overflow(call, call->expr->name.p[1] == '/' ? "division by zero"
-                                                               : "modulus by zero");
+            return overflow(call,
+                            call->expr->name.p[1] == '/' ? "division by zero" : "modulus by zero");
         over = x == INT64_MIN && y == -1;
         if (!over)
             v = call->expr->name.p[1] == '/' ? x / y : x % y;
@@ -43,8 +42,7 @@ static int int_arithmetic(struct cel_call *call, const struct cel_value *a,
     return 0;
 }
 
-static int uint_arithmetic(struct cel_call *call, const struct cel_value *a,
-                           struct cel_value *ret)
+static int uint_arithmetic(struct cel_call *call, const struct cel_value *a, struct cel_value *ret)
 {
     uint64_t x = a[0].u64, y = a[1].u64, v = 0;
     bool over = false;
@@ -60,8 +58,8 @@ static int uint_arithmetic(struct cel_call *call, const struct cel_value *a,
         break;
     default:
         if (y == 0)
-            return overflow(call, call->expr->name.p[1] == '/' ? "division by zero"
-                                                               : "modulus by zero");
+            return overflow(call,
+                            call->expr->name.p[1] == '/' ? "division by zero" : "modulus by zero");
         v = call->expr->name.p[1] == '/' ? x / y : x % y;
     }
     if (over)
@@ -107,7 +105,7 @@ static int negate(struct cel_call *call, const struct cel_value *args, unsigned 
 }
 
 static int invert(struct cel_call *call, const struct cel_value *args, unsigned count,
-               struct cel_value *ret)
+                  struct cel_value *ret)
 {
     (void)call;
     (void)count;
@@ -158,8 +156,7 @@ static int push_all(struct cel_call *call, struct cel_list *out, const struct ce
     int rc;
     cel_iter_init(&it, list);
     while ((rc = cel_iter_next(call->run, &it, NULL, &v, &more, call->err)) == 0 && more) {
-        rc = merge ? merge_element(call, out, merge, &v)
-                   : cel_list_push(call->run->arena, out, &v);
+        rc = merge ? merge_element(call, out, merge, &v) : cel_list_push(call->run->arena, out, &v);
         if (rc < 0 || (rc = cel_work(call->run, 1, call->err)) < 0)
             return rc;
     }
@@ -339,14 +336,17 @@ const struct cel_function cel_functions_core[] = {
     {"type", false, "A>T", type_of, COST_ONE},
     {"dyn", false, "A>*", same, COST_ONE},
 /* Each operator over each pair of types: numbers of different types compare too. */
-#define ORDER(name)                                                                                \
-    {name, false, "bb>b", compare, COST_ONE}, {name, false, "ii>b", compare, COST_ONE},            \
-        {name, false, "iu>b", compare, COST_ONE}, {name, false, "id>b", compare, COST_ONE},        \
-        {name, false, "uu>b", compare, COST_ONE}, {name, false, "ui>b", compare, COST_ONE},        \
-        {name, false, "ud>b", compare, COST_ONE}, {name, false, "dd>b", compare, COST_ONE},        \
-        {name, false, "di>b", compare, COST_ONE}, {name, false, "du>b", compare, COST_ONE},        \
-        {name, false, "ss>b", compare, COST_LESSER}, {name, false, "yy>b", compare, COST_LESSER},  \
-        {name, false, "tt>b", compare, COST_ONE}, {name, false, "rr>b", compare, COST_ONE}
+#define ORDER(name)                                                                               \
+    {name, false, "bb>b", compare, COST_ONE}, {name, false, "ii>b", compare, COST_ONE},           \
+        {name, false, "iu>b", compare, COST_ONE}, {name, false, "id>b", compare, COST_ONE},       \
+        {name, false, "uu>b", compare, COST_ONE}, {name, false, "ui>b", compare, COST_ONE},       \
+        {name, false, "ud>b", compare, COST_ONE}, {name, false, "dd>b", compare, COST_ONE},       \
+        {name, false, "di>b", compare, COST_ONE}, {name, false, "du>b", compare, COST_ONE},       \
+        {name, false, "ss>b", compare, COST_LESSER}, {name, false, "yy>b", compare, COST_LESSER}, \
+        {name, false, "tt>b", compare, COST_ONE},                                                 \
+    {                                                                                             \
+        name, false, "rr>b", compare, COST_ONE                                                    \
+    }
     ORDER("_<_"),
     ORDER("_<=_"),
     ORDER("_>_"),

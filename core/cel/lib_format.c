@@ -110,7 +110,10 @@ static const char *check_datetime(struct arena *a, struct str s)
     return cel_time_parse(s, &t, NULL) < 0 ? "invalid datetime" : NULL;
 }
 
-#define FORMAT(name, check, weight) {{&cel_type_format, NULL}, name, check, weight}
+#define FORMAT(name, check, weight)                   \
+    {                                                 \
+        {&cel_type_format, NULL}, name, check, weight \
+    }
 static const struct format formats[] = {
     FORMAT("dns1123Label", check_label, 30),
     FORMAT("dns1123Subdomain", check_subdomain, 60),

@@ -286,14 +286,17 @@ static int range(struct cel_call *call, const struct cel_value *args, unsigned c
     return 0;
 }
 
-#define EACH_ORDERED(name, result, fn)                                                             \
-    {name, true, "Li>" result("i"), fn, COST_LIST}, {name, true, "Lu>" result("u"), fn, COST_LIST}, \
-        {name, true, "Ld>" result("d"), fn, COST_LIST},                                            \
-        {name, true, "Lb>" result("b"), fn, COST_LIST},                                            \
-        {name, true, "Lr>" result("r"), fn, COST_LIST},                                            \
-        {name, true, "Lt>" result("t"), fn, COST_LIST},                                            \
-        {name, true, "Ls>" result("s"), fn, COST_LIST},                                            \
-        {name, true, "Ly>" result("y"), fn, COST_LIST}
+#define EACH_ORDERED(name, result, fn)                  \
+    {name, true, "Li>" result("i"), fn, COST_LIST},     \
+        {name, true, "Lu>" result("u"), fn, COST_LIST}, \
+        {name, true, "Ld>" result("d"), fn, COST_LIST}, \
+        {name, true, "Lb>" result("b"), fn, COST_LIST}, \
+        {name, true, "Lr>" result("r"), fn, COST_LIST}, \
+        {name, true, "Lt>" result("t"), fn, COST_LIST}, \
+        {name, true, "Ls>" result("s"), fn, COST_LIST}, \
+    {                                                   \
+        name, true, "Ly>" result("y"), fn, COST_LIST    \
+    }
 #define ELEMENT(letter) letter
 #define BOOLEAN(letter) "b"
 

@@ -53,8 +53,10 @@ static int read_address(struct cel_call *call, struct str s, struct address *ret
 {
     const char *zone = memchr(s.p, '%', s.n);
     if (zone && parse_address(str_make(s.p, (size_t)(zone - s.p)), ret))
-        return err_set(call->err, E_INVALID, "IP address \"" STR_FMT "\" with zone value is not "
-                       "allowed", STR_ARG(s));
+        return err_set(call->err, E_INVALID,
+                       "IP address \"" STR_FMT "\" with zone value is not "
+                       "allowed",
+                       STR_ARG(s));
     if (!parse_address(s, ret))
         return err_set(call->err, E_INVALID,
                        "IP Address \"" STR_FMT "\" parse error during conversion from string: "
@@ -78,11 +80,12 @@ static int read_prefix(struct cel_call *call, struct str s, struct address *ret)
               digits.n <= 3 && (digits.p[0] != '0' || digits.n == 1) && digits.p[0] != '-' &&
               str_to_i64(digits, &bits) == 0 && bits <= ret->size * 8;
     if (!ok)
-        return err_set(call->err, E_INVALID,
-                       "network address parse error during conversion from string: network "
-                       "address parse error during conversion from string: netip.ParsePrefix(\"" STR_FMT
-                       "\"): no valid prefix",
-                       STR_ARG(s));
+        return err_set(
+            call->err, E_INVALID,
+            "network address parse error during conversion from string: network "
+            "address parse error during conversion from string: netip.ParsePrefix(\"" STR_FMT
+            "\"): no valid prefix",
+            STR_ARG(s));
     if (is_mapped(ret))
         return err_set(call->err, E_INVALID,
                        "network address parse error during conversion from string: IPv4-mapped "
@@ -271,7 +274,7 @@ static int property(struct cel_call *call, const struct cel_value *args, unsigne
 static void mask(struct address *a)
 {
     for (unsigned bit = a->bits; bit < a->size * 8u; bit++)
-        a->bytes[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
+        a->bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
 }
 
 /* Whether the first `bits` of both are the same. */

@@ -3,7 +3,7 @@
 
 struct version {
     struct cel_opaque head;
-    uint64_t parts[3];       /* major, minor, patch */
+    uint64_t parts[3]; /* major, minor, patch */
     struct str pre, build;
 };
 
@@ -156,8 +156,7 @@ static int is_semver(struct cel_call *call, const struct cel_value *args, unsign
 {
     struct cel_call quiet = {.run = call->run};
     struct version v;
-    *ret = cel_of_bool(
-        read_version(&quiet, args[0].string, count > 1 && args[1].boolean, &v) == 0);
+    *ret = cel_of_bool(read_version(&quiet, args[0].string, count > 1 && args[1].boolean, &v) == 0);
     return 0;
 }
 
@@ -180,7 +179,9 @@ static int part(struct cel_call *call, const struct cel_value *args, unsigned co
     char first = call->expr->name.p[0], second = call->expr->name.p[1];
     (void)count;
     *ret = (struct cel_value){.kind = CEL_INT,
-                              .u64 = v->parts[first == 'p' ? 2 : second == 'i' ? 1 : 0]};
+                              .u64 = v->parts[first == 'p'    ? 2
+                                              : second == 'i' ? 1
+                                                              : 0]};
     return 0;
 }
 

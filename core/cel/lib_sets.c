@@ -10,8 +10,8 @@ static int holds(struct cel_call *call, const struct cel_value *list, const stru
     bool more, found = all;
     int rc = 0;
     cel_iter_init(&it, part);
-    while (found == all &&
-           (rc = cel_iter_next(call->run, &it, NULL, &v, &more, call->err)) == 0 && more) {
+    while (found == all && (rc = cel_iter_next(call->run, &it, NULL, &v, &more, call->err)) == 0 &&
+           more) {
         rc = cel_list_find(call->run, list, NULL, &v, &at, &found, call->err);
         if (rc < 0)
             return rc;

@@ -15,8 +15,7 @@ static int put_value(struct cel_call *call, struct buf *out, const struct cel_va
 
 static int wrong(struct cel_call *call, const char *wanted, const struct cel_value *v)
 {
-    return err_set(call->err, E_INVALID,
-                   "error during formatting: %s, was given %s", wanted,
+    return err_set(call->err, E_INVALID, "error during formatting: %s, was given %s", wanted,
                    cel_type_name(cel_value_type(v)));
 }
 
@@ -156,8 +155,7 @@ static int put_scalar(struct cel_call *call, struct buf *out, const struct cel_v
     }
 }
 
-static int put_value(struct cel_call *call, struct buf *out, const struct cel_value *v,
-                     bool nested)
+static int put_value(struct cel_call *call, struct buf *out, const struct cel_value *v, bool nested)
 {
     int rc = cel_work(call->run, 1, call->err);
     if (rc < 0)
@@ -217,9 +215,8 @@ static int put_float(struct cel_call *call, struct buf *out, const struct cel_va
                      int precision)
 {
     double number = v->number;
-    if (v->kind == CEL_STRING &&
-        (str_is(v->string, "NaN") || str_is(v->string, "Infinity") ||
-         str_is(v->string, "-Infinity")))
+    if (v->kind == CEL_STRING && (str_is(v->string, "NaN") || str_is(v->string, "Infinity") ||
+                                  str_is(v->string, "-Infinity")))
         number = v->string.p[0] == 'N' ? NAN : v->string.p[0] == '-' ? -INFINITY : INFINITY;
     else if (v->kind != CEL_DOUBLE)
         return wrong(call,

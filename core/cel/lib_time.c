@@ -307,7 +307,11 @@ static int get_length(struct cel_call *call, const struct cel_value *args, unsig
     return 0;
 }
 
-#define GETTER(name, fn) {name, true, "t>i", fn, COST_ONE}, {name, true, "ts>i", fn, COST_ONE}
+#define GETTER(name, fn)                 \
+    {name, true, "t>i", fn, COST_ONE},   \
+    {                                    \
+        name, true, "ts>i", fn, COST_ONE \
+    }
 const struct cel_function cel_functions_time[] = {
     {"_+_", false, "rr>r", add, COST_ONE},
     {"_+_", false, "tr>t", add, COST_ONE},

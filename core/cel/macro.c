@@ -135,9 +135,9 @@ static struct cel_expr *expand_exists_one(const struct expansion *x, bool two)
         return NULL;
     parts.init = integer(x, 0);
     parts.condition = cel_node_bool(x->p, x->at, true);
-    parts.step = cel_node_call(x->p, x->at, "_?_:_", 3, x->args[n],
-                               cel_node_call(x->p, x->at, "_+_", 2, accu(x), integer(x, 1)),
-                               accu(x));
+    parts.step =
+        cel_node_call(x->p, x->at, "_?_:_", 3, x->args[n],
+                      cel_node_call(x->p, x->at, "_+_", 2, accu(x), integer(x, 1)), accu(x));
     parts.result = cel_node_call(x->p, x->at, "_==_", 2, accu(x), integer(x, 1));
     return fold(x, &parts);
 }
@@ -241,17 +241,16 @@ static struct cel_expr *bind(const struct expansion *x, struct str name, struct 
 static struct cel_expr *optional_map(const struct expansion *x, bool flat)
 {
     struct str name;
-    if (!variable(x, 0, flat ? "optFlatMap() variable name must be a simple identifier"
-                             : "optMap() variable name must be a simple identifier",
+    if (!variable(x, 0,
+                  flat ? "optFlatMap() variable name must be a simple identifier"
+                       : "optMap() variable name must be a simple identifier",
                   &name))
         return NULL;
-    struct cel_expr *value =
-        member_call(x, "value", cel_node_ident(x->p, x->at, STR(TARGET)));
+    struct cel_expr *value = member_call(x, "value", cel_node_ident(x->p, x->at, STR(TARGET)));
     struct cel_expr *result = bind(x, name, value, x->args[1]);
     if (!flat)
         result = cel_node_call(x->p, x->at, "optional.of", 1, result);
-    struct cel_expr *has =
-        member_call(x, "hasValue", cel_node_ident(x->p, x->at, STR(TARGET)));
+    struct cel_expr *has = member_call(x, "hasValue", cel_node_ident(x->p, x->at, STR(TARGET)));
     result = cel_node_call(x->p, x->at, "_?_:_", 3, has, result,
                            cel_node_call(x->p, x->at, "optional.none", 0));
     return bind(x, STR(TARGET), x->target, result);

@@ -132,8 +132,7 @@ static void unexpected(struct cel_parser *p, const char *wanted)
         cel_parser_fail(p, p->lexer.at, "Syntax error: mismatched input '<EOF>' expecting %s",
                         wanted);
     else
-        cel_parser_fail(p, p->lexer.at,
-                        "Syntax error: mismatched input '" STR_FMT "' expecting %s",
+        cel_parser_fail(p, p->lexer.at, "Syntax error: mismatched input '" STR_FMT "' expecting %s",
                         STR_ARG(p->lexer.text), wanted);
 }
 
@@ -247,10 +246,9 @@ static struct cel_expr *parse_entries(struct cel_parser *p, size_t at, enum cel_
 
 static bool is_reserved(struct str name)
 {
-    static const char *const words[] = {"as",       "break", "const",  "continue", "else",
-                                        "for",      "function", "if",  "import",   "let",
-                                        "loop",     "package",  "namespace", "return", "var",
-                                        "void",     "while"};
+    static const char *const words[] = {
+        "as",  "break", "const",   "continue",  "else",   "for", "function", "if",   "import",
+        "let", "loop",  "package", "namespace", "return", "var", "void",     "while"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (str_is(name, words[i]))
             return true;
@@ -483,10 +481,9 @@ struct binary {
 };
 
 static const struct binary binaries[] = {
-    {"||", "_||_", 1}, {"&&", "_&&_", 2}, {"<", "_<_", 3},   {"<=", "_<=_", 3},
-    {">", "_>_", 3},   {">=", "_>=_", 3}, {"==", "_==_", 3}, {"!=", "_!=_", 3},
-    {"in", "@in", 3},  {"+", "_+_", 4},   {"-", "_-_", 4},   {"*", "_*_", 5},
-    {"/", "_/_", 5},   {"%", "_%_", 5},
+    {"||", "_||_", 1}, {"&&", "_&&_", 2}, {"<", "_<_", 3},   {"<=", "_<=_", 3}, {">", "_>_", 3},
+    {">=", "_>=_", 3}, {"==", "_==_", 3}, {"!=", "_!=_", 3}, {"in", "@in", 3},  {"+", "_+_", 4},
+    {"-", "_-_", 4},   {"*", "_*_", 5},   {"/", "_/_", 5},   {"%", "_%_", 5},
 };
 enum { LEVEL_OR = 1, LEVEL_AND = 2, LEVEL_UNARY = 6 };
 

@@ -20,7 +20,8 @@ enum {
 struct regex;
 
 /* Lives in the arena. -E_SYNTAX, worded as Go's regexp; -E_LIMIT (too large); -E_NOMEM. */
-int regex_compile(struct arena *a, struct str pattern, struct regex **ret, struct err *err) MUST_CHECK;
+int regex_compile(struct arena *a, struct str pattern, struct regex **ret,
+                  struct err *err) MUST_CHECK;
 
 struct regex_match {
     bool found;

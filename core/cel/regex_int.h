@@ -30,8 +30,8 @@ struct regex_inst {
     uint8_t op;        /* enum regex_op */
     uint8_t assertion; /* enum regex_assertion */
     uint32_t next, other;
-    uint32_t low;   /* RE_CHAR */
-    uint32_t count; /* of ranges */
+    uint32_t low;                     /* RE_CHAR */
+    uint32_t count;                   /* of ranges */
     const struct regex_range *ranges; /* in order, apart from each other */
 };
 
@@ -47,10 +47,10 @@ struct regex_node {
     uint8_t kind;
     uint8_t assertion;
     bool lazy;
-    int min, max;              /* NODE_REPEAT; max -1: no end */
-    struct regex_node *first;  /* parts */
+    int min, max;             /* NODE_REPEAT; max -1: no end */
+    struct regex_node *first; /* parts */
     struct regex_node *last;
-    struct regex_node *next;   /* among the parts of the parent */
+    struct regex_node *next; /* among the parts of the parent */
     struct regex_range *ranges;
     uint32_t count;
 };

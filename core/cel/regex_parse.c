@@ -173,12 +173,19 @@ struct named {
 
 static const struct named perl[] = {
     {"d", "09"}, {"s", "\t\n\f\r  "}, {"w", "09AZaz__"}, {NULL, NULL}};
-static const struct named posix[] = {
-    {"[:alnum:]", "09AZaz"},  {"[:alpha:]", "AZaz"},    {"[:blank:]", "\t\t  "},
-    {"[:digit:]", "09"},      {"[:graph:]", "!~"},      {"[:lower:]", "az"},
-    {"[:print:]", " ~"},      {"[:punct:]", "!/:@[`{~"}, {"[:space:]", "\t\r  "},
-    {"[:upper:]", "AZ"},      {"[:word:]", "09AZaz__"}, {"[:xdigit:]", "09AFaf"},
-    {NULL, NULL}};
+static const struct named posix[] = {{"[:alnum:]", "09AZaz"},
+                                     {"[:alpha:]", "AZaz"},
+                                     {"[:blank:]", "\t\t  "},
+                                     {"[:digit:]", "09"},
+                                     {"[:graph:]", "!~"},
+                                     {"[:lower:]", "az"},
+                                     {"[:print:]", " ~"},
+                                     {"[:punct:]", "!/:@[`{~"},
+                                     {"[:space:]", "\t\r  "},
+                                     {"[:upper:]", "AZ"},
+                                     {"[:word:]", "09AZaz__"},
+                                     {"[:xdigit:]", "09AFaf"},
+                                     {NULL, NULL}};
 
 static void add_named(struct reader *r, struct set *s, const struct named *n, bool inverted)
 {
@@ -268,13 +275,13 @@ static uint32_t escape(struct reader *r)
     } else if (c == 'x') {
         r->at++;
         v = hex_escape(r);
-    } else if (c < 0x80 && c != '_' && hex_digit(c) < 0 && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z')) {
+    } else if (c < 0x80 && c != '_' && hex_digit(c) < 0 &&
+               !((c | 0x20) >= 'a' && (c | 0x20) <= 'z')) {
         v = c;
         r->at++;
     }
     if (v < 0)
-        complain(r, "invalid escape sequence", start,
-                 r->at > start + 1 ? r->at : start + 2);
+        complain(r, "invalid escape sequence", start, r->at > start + 1 ? r->at : start + 2);
     return v < 0 ? 0 : (uint32_t)v;
 }
 

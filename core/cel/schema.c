@@ -2,8 +2,8 @@
  * Types from structural OpenAPI schemas, with the sizes that cost estimates need
  * (apiserver/pkg/cel/common/schemas.go). What bounds nothing is bounded by a request's size.
  */
-#include "cel/cel_int.h"
 #include "base/limits.h"
+#include "cel/cel_int.h"
 
 enum { REQUEST_BYTES = 3 * 1024 * 1024, DATE_BYTES = 12, TIME_BYTES = 32, MIN_TIME_BYTES = 21 };
 
@@ -93,8 +93,7 @@ static struct cel_type *make_list(struct maker *m, const struct json *schema, co
     if (!t)
         return NULL;
     t->element = element;
-    t->max_size =
-        bound(schema, "maxItems", 1, (REQUEST_BYTES - 2) / (element->min_json_bytes + 1));
+    t->max_size = bound(schema, "maxItems", 1, (REQUEST_BYTES - 2) / (element->min_json_bytes + 1));
     if (str_is(list_type, "set"))
         t->list_type = CEL_LIST_SET;
     if (!str_is(list_type, "map"))
@@ -111,8 +110,9 @@ static struct cel_type *make_list(struct maker *m, const struct json *schema, co
 static struct cel_type *make_map(struct maker *m, const struct json *values, const char *name,
                                  const struct json *schema, unsigned depth)
 {
-    const struct cel_type *element = make(m, values, join(m, name, "@elem", 5),
-                                          flag(values, "x-kubernetes-embedded-resource"), depth + 1);
+    const struct cel_type *element =
+        make(m, values, join(m, name, "@elem", 5), flag(values, "x-kubernetes-embedded-resource"),
+             depth + 1);
     struct cel_type *t = element ? new_type(m, CEL_T_MAP, 2) : NULL;
     if (!t)
         return NULL;
@@ -179,8 +179,7 @@ static size_t add_root_fields(struct maker *m, struct cel_field *fields, const c
 {
     fields[0] = (struct cel_field){STR("apiVersion"), text_of_a_request(m)};
     fields[1] = (struct cel_field){STR("kind"), text_of_a_request(m)};
-    fields[2] = (struct cel_field){STR("metadata"),
-                                   make_metadata(m, join(m, name, "metadata", 8))};
+    fields[2] = (struct cel_field){STR("metadata"), make_metadata(m, join(m, name, "metadata", 8))};
     return 3;
 }
 

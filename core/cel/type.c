@@ -15,7 +15,10 @@ const struct cel_type cel_list_of_dyn = {.kind = CEL_T_LIST, .element = &cel_dyn
 const struct cel_type cel_error_type = {.kind = CEL_T_ERROR},
                       cel_type_type = {.kind = CEL_T_TYPE, .element = &cel_dyn};
 
-#define OPAQUE(text) {.kind = CEL_T_OPAQUE, .name = text}
+#define OPAQUE(text)                       \
+    {                                      \
+        .kind = CEL_T_OPAQUE, .name = text \
+    }
 const struct cel_type cel_authorizer = OPAQUE("kubernetes.authorization.Authorizer"),
                       cel_type_path_check = OPAQUE("kubernetes.authorization.PathCheck"),
                       cel_type_group_check = OPAQUE("kubernetes.authorization.GroupCheck"),
@@ -152,9 +155,9 @@ static const struct {
 static bool is_word(struct str s)
 {
     static const char *const words[] = {
-        "true", "false",    "null", "in",     "as",  "break", "const",   "continue",  "else",
-        "for",  "function", "if",   "import", "let", "loop",  "package", "namespace", "return",
-        "var",  "void",     "while"};
+        "true",     "false",   "null",      "in",       "as",  "break",  "const",
+        "continue", "else",    "for",       "function", "if",  "import", "let",
+        "loop",     "package", "namespace", "return",   "var", "void",   "while"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (str_is(s, words[i]))
             return true;

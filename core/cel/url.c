@@ -105,7 +105,8 @@ static const char *take_scheme(struct arena *a, struct str *rest, struct str *re
     size_t i = 0;
     *ret = STR("");
     for (; i < rest->n && rest->p[i] != ':'; i++)
-        if (!is_letter(rest->p[i]) && (i == 0 || !(is_digit(rest->p[i]) || one_of(rest->p[i], "+-."))))
+        if (!is_letter(rest->p[i]) &&
+            (i == 0 || !(is_digit(rest->p[i]) || one_of(rest->p[i], "+-."))))
             return NULL;
     if (i == rest->n)
         return NULL;
@@ -123,7 +124,8 @@ static const char *check_host(struct str host)
 {
     for (size_t i = 0; i < host.n; i++) {
         char c = host.p[i];
-        if (c == '%' && escaped_byte(host, i) < 0x80 && !str_starts(str_make(host.p + i, host.n - i), STR("%25")))
+        if (c == '%' && escaped_byte(host, i) < 0x80 &&
+            !str_starts(str_make(host.p + i, host.n - i), STR("%25")))
             return "invalid URL escape";
         if (!((unsigned char)c >= 0x80 || is_unreserved(c) || one_of(c, "!$&'()*+,;=:[]<>\"%")))
             return "invalid character in host name";

@@ -8,10 +8,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct cel_field fields[] = {
-    {{"n", 1}, &cel_int},     {{"s", 1}, &cel_string},    {{"l", 1}, &cel_list_of_dyn},
-    {{"m", 1}, &cel_map_of_dyn}, {{"t", 1}, &cel_timestamp}, {{"b", 1}, &cel_bytes},
-    {{"namespace", 9}, &cel_dyn}};
+static const struct cel_field fields[] = {{{"n", 1}, &cel_int},         {{"s", 1}, &cel_string},
+                                          {{"l", 1}, &cel_list_of_dyn}, {{"m", 1}, &cel_map_of_dyn},
+                                          {{"t", 1}, &cel_timestamp},   {{"b", 1}, &cel_bytes},
+                                          {{"namespace", 9}, &cel_dyn}};
 static const struct cel_type self = {
     .kind = CEL_T_OBJECT, .name = "self", .fields = fields, .field_count = 7};
 static const struct cel_variable declared[] = {

@@ -34,7 +34,7 @@ static int table_teardown(void **state)
 
 /* The result as JSON, "!error", or "?" and the problem of compiling; cost as it was. */
 static inline const char *table_eval(const struct cel_env *env, const struct cel_value *values,
-                              const char *expression, uint64_t *ret_cost)
+                                     const char *expression, uint64_t *ret_cost)
 {
     struct cel_program *p;
     struct cel_problem problem;

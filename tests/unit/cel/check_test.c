@@ -7,20 +7,18 @@ static const struct cel_field port_fields[] = {{{"name", 4}, &cel_string}, {{"po
 static const struct cel_type port = {
     .kind = CEL_T_OBJECT, .name = "selfType.ports.@idx", .fields = port_fields, .field_count = 2};
 static const char *const port_keys[] = {"name", NULL};
-static const struct cel_type ports = {.kind = CEL_T_LIST,
-                                      .element = &port,
-                                      .list_type = CEL_LIST_MAP,
-                                      .list_keys = port_keys};
+static const struct cel_type ports = {
+    .kind = CEL_T_LIST, .element = &port, .list_type = CEL_LIST_MAP, .list_keys = port_keys};
 static const struct cel_type labels = {
     .kind = CEL_T_MAP, .key = &cel_string, .element = &cel_string};
 static const struct cel_type nullable = {.kind = CEL_T_STRING, .nullable = true};
 static const struct cel_type date = {.kind = CEL_T_TIMESTAMP, .bare_date = true};
 static const struct cel_field fields[] = {
-    {{"replicas", 8}, &cel_int},    {{"names", 5}, &names},        {{"ports", 5}, &ports},
-    {{"labels", 6}, &labels},       {{"namespace", 9}, &cel_string}, {{"x-y.z", 5}, &cel_string},
-    {{"any", 3}, &cel_dyn},         {{"started", 7}, &cel_timestamp}, {{"day", 3}, &date},
-    {{"data", 4}, &cel_bytes},      {{"ratio", 5}, &cel_double},   {{"maybe", 5}, &nullable},
-    {{"wait", 4}, &cel_duration},   {{"a__b", 4}, &cel_string},
+    {{"replicas", 8}, &cel_int},  {{"names", 5}, &names},           {{"ports", 5}, &ports},
+    {{"labels", 6}, &labels},     {{"namespace", 9}, &cel_string},  {{"x-y.z", 5}, &cel_string},
+    {{"any", 3}, &cel_dyn},       {{"started", 7}, &cel_timestamp}, {{"day", 3}, &date},
+    {{"data", 4}, &cel_bytes},    {{"ratio", 5}, &cel_double},      {{"maybe", 5}, &nullable},
+    {{"wait", 4}, &cel_duration}, {{"a__b", 4}, &cel_string},
 };
 static const struct cel_type self = {.kind = CEL_T_OBJECT,
                                      .name = "selfType",
@@ -110,33 +108,35 @@ static void what_is_wrong_is_said_as_upstream(void **state)
     (void)state;
     static const struct cel_case cases[] = {
         {"self.x", "?ERROR: <input>:1:5: undefined field 'x'\n | self.x\n | ....^"},
-        {"foo", "?ERROR: <input>:1:1: undeclared reference to 'foo' (in container '')\n | foo\n | ^"},
+        {"foo",
+         "?ERROR: <input>:1:1: undeclared reference to 'foo' (in container '')\n | foo\n | ^"},
         {"self.namespace",
          "?ERROR: <input>:1:5: undefined field 'namespace'\n | self.namespace\n | ....^"},
-        {"foo(1)",
-         "?ERROR: <input>:1:4: undeclared reference to 'foo' (in container '')\n | foo(1)\n | ...^"},
-        {"self.replicas + 'a'",
-         "?ERROR: <input>:1:15: found no matching overload for '_+_' applied to '(int, string)'\n | "
-         "self.replicas + 'a'\n | ..............^"},
+        {"foo(1)", "?ERROR: <input>:1:4: undeclared reference to 'foo' (in container '')\n | "
+                   "foo(1)\n | ...^"},
+        {"self.replicas + 'a'", "?ERROR: <input>:1:15: found no matching overload for '_+_' "
+                                "applied to '(int, string)'\n | "
+                                "self.replicas + 'a'\n | ..............^"},
         {"'a'.contains(1)",
          "?ERROR: <input>:1:13: found no matching overload for 'contains' applied to "
          "'string.(int)'\n | 'a'.contains(1)\n | ............^"},
         {"[1, 'a']",
          "?ERROR: <input>:1:5: expected type 'int' but found 'string'\n | [1, 'a']\n | ....^"},
         {"self.replicas.all(x, true)",
-         "?ERROR: <input>:1:5: expression of type 'int' cannot be range of a comprehension (must be "
+         "?ERROR: <input>:1:5: expression of type 'int' cannot be range of a comprehension (must "
+         "be "
          "list, map, or dynamic)\n | self.replicas.all(x, true)\n | ....^"},
-        {"self.replicas.x",
-         "?ERROR: <input>:1:14: type 'int' does not support field selection\n | self.replicas.x\n | "
-         ".............^"},
+        {"self.replicas.x", "?ERROR: <input>:1:14: type 'int' does not support field selection\n | "
+                            "self.replicas.x\n | "
+                            ".............^"},
         {"1 && true",
          "?ERROR: <input>:1:1: expected type 'bool' but found 'int'\n | 1 && true\n | ^"},
-        {"'\u00e9' +\n self.q",
-         "?ERROR: <input>:2:6: undefined field 'q'\n |  self.q\n | .....^"},
-        {"self.maybe == null",
-         "?ERROR: <input>:1:12: found no matching overload for '_==_' applied to '(string, null)'\n "
-         "| self.maybe == null\n | ...........^"},
-        {"has(self)", "?ERROR: <input>:1:5: invalid argument to has() macro\n | has(self)\n | ....^"},
+        {"'\u00e9' +\n self.q", "?ERROR: <input>:2:6: undefined field 'q'\n |  self.q\n | .....^"},
+        {"self.maybe == null", "?ERROR: <input>:1:12: found no matching overload for '_==_' "
+                               "applied to '(string, null)'\n "
+                               "| self.maybe == null\n | ...........^"},
+        {"has(self)",
+         "?ERROR: <input>:1:5: invalid argument to has() macro\n | has(self)\n | ....^"},
         {"[1].all(1, true)",
          "?ERROR: <input>:1:9: argument must be a simple name\n | [1].all(1, true)\n | ........^"},
         {"for", "?ERROR: <input>:1:1: reserved identifier: for\n | for\n | ^"},
@@ -220,8 +220,7 @@ static void nesting_is_bounded(void **state)
     memset(text, '(', 40000);
     assert_int_equal(cel_compile(&table_arena, &env, str_of(text), NULL, &p, NULL, &err),
                      -E_INVALID);
-    assert_string_equal(err.text,
-                        "ERROR: <input>:1:251: expression recursion limit exceeded: 250");
+    assert_string_equal(err.text, "ERROR: <input>:1:251: expression recursion limit exceeded: 250");
     for (size_t i = 0; i < 80000; i++)
         text[i] = "1+"[i % 2];
     strcpy(text + 80000, "1");
@@ -235,8 +234,8 @@ static void nesting_is_bounded(void **state)
     strcpy(text + 80000, "true");
     assert_int_equal(cel_compile(&table_arena, &env, str_of(text), NULL, &p, NULL, &err), 0);
     memset(text, 'a', sizeof text - 1);
-    assert_int_equal(
-        cel_compile(&table_arena, &env, str_make(text, 200000), NULL, &p, NULL, &err), -E_LIMIT);
+    assert_int_equal(cel_compile(&table_arena, &env, str_make(text, 200000), NULL, &p, NULL, &err),
+                     -E_LIMIT);
 }
 
 int main(void)

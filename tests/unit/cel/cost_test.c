@@ -9,7 +9,8 @@ static const struct cel_variable declared[] = {
     {"list", &cel_list_of_dyn}, {"map", &cel_map_of_dyn}, {"text", &cel_string},
     {"a", &cel_bool},           {"b", &cel_bool},         {"x", &cel_int},
 };
-static const struct cel_env env = {.variables = declared, .variable_count = sizeof declared / sizeof *declared};
+static const struct cel_env env = {.variables = declared,
+                                   .variable_count = sizeof declared / sizeof *declared};
 
 struct cost_case {
     const char *expression;
@@ -103,8 +104,7 @@ static int limited(const char *expression, uint64_t limit)
     struct err err = {0};
     make_values(values);
     struct cel_run run = {.arena = &table_arena, .variables = values, .limit = limit};
-    assert_int_equal(
-        cel_compile(&table_arena, &env, str_of(expression), NULL, &p, NULL, &err), 0);
+    assert_int_equal(cel_compile(&table_arena, &env, str_of(expression), NULL, &p, NULL, &err), 0);
     int rc = cel_eval(p, &run, &v, &err);
     if (rc == -E_LIMIT)
         assert_string_equal(err.text, "operation cancelled: actual cost limit exceeded");
@@ -120,9 +120,9 @@ static void a_limit_ends_the_evaluation(void **state)
     assert_int_equal(limited("text.contains(text) || true", 2501), -E_LIMIT);
     assert_int_equal(limited("[1].exists(e, text.contains(text)) || true", 2501), -E_LIMIT);
     /* What takes long ends in good time. */
-    assert_int_equal(limited("lists.range(1000).all(i, lists.range(1000).all(j, i + j >= 0))",
-                             CEL_LIMIT_CALL),
-                     -E_LIMIT);
+    assert_int_equal(
+        limited("lists.range(1000).all(i, lists.range(1000).all(j, i + j >= 0))", CEL_LIMIT_CALL),
+        -E_LIMIT);
 }
 
 static void values_within_values_do_not_explode(void **state)

@@ -1,4 +1,5 @@
-/* Estimated costs: figures of upstream's tests (cel-go, checker/cost_test.go), and the complaint. */
+/* Estimated costs: figures of upstream's tests (cel-go, checker/cost_test.go), and the complaint.
+ */
 #include "cel_table.h"
 
 #include "cel/cost.h"
@@ -14,15 +15,14 @@ static const struct cel_type number = {
 static const struct cel_type key10 = {.kind = CEL_T_STRING, .max_size = 10};
 static const struct cel_type map10 = {
     .kind = CEL_T_MAP, .key = &key10, .element = &number, .max_size = 10};
-static const struct cel_type texts10 = {
-    .kind = CEL_T_LIST, .element = &text500, .max_size = 10};
+static const struct cel_type texts10 = {.kind = CEL_T_LIST, .element = &text500, .max_size = 10};
 static const struct cel_type root = {.kind = CEL_T_OBJECT, .name = "root"};
 static const struct cel_variable declared[] = {
-    {"self", &root},      {"text", &text500},    {"bytes500", &bytes500}, {"list", &list100},
-    {"nested", &nested50}, {"map", &map10},      {"a", &cel_bool},        {"x", &cel_int},
-    {"short", &list10},   {"texts", &texts10},   {"any", &cel_dyn}};
-static const struct cel_env env = {.variables = declared, .variable_count = sizeof declared / sizeof *declared,
-                                   .estimate = true};
+    {"self", &root},       {"text", &text500},  {"bytes500", &bytes500}, {"list", &list100},
+    {"nested", &nested50}, {"map", &map10},     {"a", &cel_bool},        {"x", &cel_int},
+    {"short", &list10},    {"texts", &texts10}, {"any", &cel_dyn}};
+static const struct cel_env env = {
+    .variables = declared, .variable_count = sizeof declared / sizeof *declared, .estimate = true};
 
 static struct cel_cost estimate(const char *expression)
 {
@@ -104,8 +104,8 @@ static const char *complaint(uint64_t cost, uint64_t limit)
 static void too_much_is_complained_about(void **state)
 {
     (void)state;
-#define ADVICE                                                                                     \
-    " (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, "  \
+#define ADVICE                                                                                    \
+    " (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, " \
     "maps, and strings are declared)"
     assert_string_equal(complaint(10, 10), "");
     assert_string_equal(complaint(25, 10),
@@ -120,7 +120,8 @@ static void unbounded_schemas_are_expensive(void **state)
 {
     (void)state;
     static const char schema[] =
-        "{\"type\": \"object\", \"properties\": {\"l\": {\"type\": \"array\", \"items\": {\"type\": "
+        "{\"type\": \"object\", \"properties\": {\"l\": {\"type\": \"array\", \"items\": "
+        "{\"type\": "
         "\"string\"}}, \"m\": {\"type\": \"array\", \"maxItems\": 10, \"items\": {\"type\": "
         "\"string\", \"maxLength\": 20}}}}";
     struct json *j;

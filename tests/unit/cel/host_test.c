@@ -145,8 +145,10 @@ static const char *const everything[] = {
     "self.list.map(x, self.list[x]).all(y, y > 0) || self.data == b'a' || 1 / 0 == 1",
     "foo + bar(1, 'a')",
     "[1, 'a', true].all(x, y, z, x)",
-    "semver('v1.2', true).isLessThan(semver('1.2.3-a.1')) && format.uuid().validate('a').hasValue()",
-    "'abc'.findAll('[a-c]') == ['a', 'b', 'c'] && timestamp('2020-01-01T00:00:00Z').getHours() == 0",
+    "semver('v1.2', true).isLessThan(semver('1.2.3-a.1')) && "
+    "format.uuid().validate('a').hasValue()",
+    "'abc'.findAll('[a-c]') == ['a', 'b', 'c'] && timestamp('2020-01-01T00:00:00Z').getHours() == "
+    "0",
 };
 
 static int compile_and_run(struct arena *a, const char *expression, struct cel_run *run)

@@ -91,8 +91,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_field_has_its_type, table_setup, table_teardown),
-        cmocka_unit_test_setup_teardown(sizes_are_bounded_as_upstream, table_setup,
-                                        table_teardown),
+        cmocka_unit_test_setup_teardown(sizes_are_bounded_as_upstream, table_setup, table_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
