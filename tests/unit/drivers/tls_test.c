@@ -65,11 +65,12 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct tls_context *context(bool is_server, struct identity *id, struct identity *trust)
+static struct tls_context *context_of(bool is_server, struct identity *id, struct identity *trust, bool resume)
 {
     static const char *const alpn[] = {"http/1.1", NULL};
     struct tls_config c = {.server = is_server,
                            .alpn = alpn,
+                           .resume = resume,
                            .peer = is_server ? TLS_PEER_OPTIONAL : TLS_PEER_REQUIRED};
     struct tls_context *ctx = NULL;
     struct err err = {0};
@@ -81,6 +82,11 @@ static struct tls_context *context(bool is_server, struct identity *id, struct i
     if (tls_context_new(&c, &ctx, &err) < 0)
         fail_msg("%s", err.text);
     return ctx;
+}
+
+static struct tls_context *context(bool is_server, struct identity *id, struct identity *trust)
+{
+    return context_of(is_server, id, trust, false);
 }
 
 static void move_bytes(struct tls *from, struct tls *to)
@@ -159,6 +165,49 @@ static void bytes_cross_and_the_client_is_known(void **state)
     move_bytes(x.c, x.s);
     assert_int_equal(tls_read(x.s, p, sizeof p), 0);
     end(&x);
+}
+
+/* One connection of contexts that live on; returns how many bytes the server said, which are fewer
+ * when it shows no certificate. */
+static size_t connect_again(struct tls_context *cc, struct tls_context *sc)
+{
+    struct tls *c, *s;
+    struct cert_info info;
+    struct err err = {0};
+    size_t bytes = 0;
+    int rc_c = -E_AGAIN, rc_s = -E_AGAIN;
+    assert_int_equal(tls_new(cc, "localhost", &c), 0);
+    assert_int_equal(tls_new(sc, NULL, &s), 0);
+    for (int i = 0; i < 20 && (rc_c == -E_AGAIN || rc_s == -E_AGAIN); i++) {
+        rc_c = tls_handshake(c, &err);
+        move_bytes(c, s);
+        rc_s = tls_handshake(s, NULL);
+        bytes += buf_len(tls_output(s));
+        move_bytes(s, c);
+    }
+    assert_int_equal(rc_c, 0);
+    assert_int_equal(rc_s, 0);
+    assert_string_equal(tls_version(s), "TLSv1.2");
+    assert_int_equal(tls_peer_cert(s, &info, NULL), 0);
+    assert_string_equal(info.common_name, "admin");
+    tls_free(c);
+    tls_free(s);
+    return bytes;
+}
+
+static void a_client_that_comes_again_is_known_without_its_certificate(void **state)
+{
+    struct tls_context *cc = context_of(false, &client, &ca, true), *sc = context(true, &server, &ca),
+                       *restarted = context(true, &server, &ca);
+    (void)state;
+    size_t first = connect_again(cc, sc);
+    assert_true(connect_again(cc, sc) < first - buf_len(&server.cert) / 2);
+    assert_true(connect_again(cc, sc) < first - buf_len(&server.cert) / 2);
+    /* A server that knows nothing of the session is shown everything again. */
+    assert_true(connect_again(cc, restarted) >= first);
+    tls_context_free(cc);
+    tls_context_free(sc);
+    tls_context_free(restarted);
 }
 
 static void a_client_without_a_certificate_is_nobody(void **state)
@@ -257,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_cross_and_the_client_is_known),
+        cmocka_unit_test(a_client_that_comes_again_is_known_without_its_certificate),
         cmocka_unit_test(a_client_without_a_certificate_is_nobody),
         cmocka_unit_test(unacceptable_certificates_are_reported_not_fatal),
         cmocka_unit_test(a_client_refuses_the_wrong_server),
