@@ -328,9 +328,9 @@ static int note_last_applied(struct apply *p, struct json *object)
 {
     CLEANUP_BUF struct buf b;
     struct json *config;
+    buf_init(&b, LIMIT_BODY_BYTES);
     if (!str_is(p->manager, "kubectl") || !json_str(last_applied(object)).n)
         return 0;
-    buf_init(&b, LIMIT_BODY_BYTES);
     config = json_clone(p->arena, p->config);
     if (last_applied(config))
         json_remove(json_path(config, "metadata.annotations"), LAST_APPLIED);
