@@ -62,7 +62,7 @@ struct api_options {
     const char *node_name, *node_addr;     /* of this machine: for default/kubernetes */
     uint16_t port;                         /* 6443 */
     struct str ca_pem;                     /* cluster CA, for kube-root-ca.crt */
-    struct str service_account_public_pem; /* verifies tokens */
+    struct str service_account_public_pem; /* verify tokens; the first of several signs */
     const char *service_account_issuer;
     /* Signs a JWT's "header.payload" (ES256) by the role keys; done is called once, from the loop.
      */
@@ -77,6 +77,8 @@ void api_attached_free(void *attached);
 
 int api_new(const struct api_options *o, struct api **ret_api, struct err *err) MUST_CHECK;
 void api_free(struct api *api);
+/* Others take the place of service_account_public_pem. -E_SYNTAX, -E_NOMEM: as it was. */
+int api_account_keys(struct api *api, struct str public_pem, struct err *err) MUST_CHECK;
 /* Creates what clients take for granted (namespaces, default/kubernetes, priority classes ...). */
 int api_bootstrap(struct api *api, void (*done)(void *ctx, int rc, const char *message),
                   void *ctx) MUST_CHECK;

@@ -132,6 +132,12 @@ static void keys_known(void *ctx, const struct keys_info *info)
 {
     struct control *c = ctx;
     struct err err = {0};
+    if (c->api) { /* a new service-account key */
+        int failed = api_account_keys(c->api, info->service_account_public_pem, &err);
+        if (failed < 0)
+            give_up(c, -failed, err.text);
+        return;
+    }
     struct api_options o = {
         .loop = c->env->loop,
         .store = c->store,

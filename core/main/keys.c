@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "kernel-glue/boot/file.h"
+#include "main/account_keys.h"
 #include "main/pki.h"
 
 enum { FILE_MOST = 32 * 1024, RENEW_MS = 12 * 3600 * 1000 };
@@ -22,14 +23,14 @@ struct keys_link {
     int fd;
     struct loop_fd watch;
     struct issued issued[KEYS_PROFILE__COUNT];
+    uint32_t info_id; /* of the question that KEYS_INFO_IS answers; 0: not asked */
 };
 
 struct keys {
     struct role_env *env;
     int dir_fd;
     struct pki_ca ca;
-    struct crypto_key *service_account;
-    struct buf service_account_public;
+    struct account_keys accounts;
     struct keys_link links[ROLE__COUNT];
     struct loop_timer renew;
     unsigned char in[LIMIT_IMSG_BYTES], out[LIMIT_IMSG_BYTES];
@@ -126,7 +127,10 @@ static void asked_sign(struct keys_link *l, const struct imsg_in *m)
         refuse(l, m->id, -E_SYNTAX, "malformed request for a signature");
         return;
     }
-    int rc = crypto_sign(l->keys->service_account, message, sig);
+    uint64_t created_s = 0;
+    bool named = imsg_get_u64(m, KEYS_TAG_VALUE, &created_s);
+    const struct crypto_key *key = account_keys_find(&l->keys->accounts, named ? (int64_t)created_s : 0);
+    int rc = key ? crypto_sign(key, message, sig) : -E_GONE;
     if (rc < 0) {
         refuse(l, m->id, rc, err_text(rc));
         return;
@@ -165,13 +169,38 @@ static void asked_grant(struct keys_link *l, const struct imsg_in *m)
     send(l, &out);
 }
 
-static void asked_info(struct keys_link *l, const struct imsg_in *m)
+static void tell_info(struct keys_link *l, uint32_t id)
 {
     struct imsg_out out;
-    imsg_begin(&out, l->keys->out, sizeof l->keys->out, KEYS_INFO_IS, m->id);
+    imsg_begin(&out, l->keys->out, sizeof l->keys->out, KEYS_INFO_IS, id);
     imsg_put(&out, KEYS_TAG_CA, buf_str(&l->keys->ca.cert_pem));
-    imsg_put(&out, KEYS_TAG_PUBLIC, buf_str(&l->keys->service_account_public));
+    imsg_put(&out, KEYS_TAG_PUBLIC, buf_str(&l->keys->accounts.public_pem));
+    imsg_put_u64(&out, KEYS_TAG_VALUE, (uint64_t)l->keys->accounts.created_s);
     send(l, &out);
+}
+
+/* Asked once; told again when the service-account key has changed. */
+static void asked_info(struct keys_link *l, const struct imsg_in *m)
+{
+    l->info_id = m->id;
+    tell_info(l, m->id);
+}
+
+static void turn_accounts(struct keys *k)
+{
+    struct err err = {0};
+    int rc = account_keys_turn(&k->accounts, k->dir_fd, now_s(k), &err);
+    if (rc < 0)
+        log_err("service-account key: %s", err.text);
+    for (int i = 0; i < ROLE__COUNT && rc > 0; i++)
+        if (k->links[i].fd >= 0 && k->links[i].info_id)
+            tell_info(&k->links[i], k->links[i].info_id);
+}
+
+static void renew(void *ctx)
+{
+    issue_all(ctx);
+    turn_accounts(ctx);
 }
 
 /* ---- links ---- */
@@ -183,6 +212,7 @@ static void unlink_peer(struct keys_link *l)
     loop_fd_remove(l->keys->env->loop, &l->watch);
     close(l->fd);
     l->fd = -1;
+    l->info_id = 0;
     for (int p = 0; p < KEYS_PROFILE__COUNT; p++) {
         crypto_key_free(l->issued[p].public_key);
         l->issued[p] = (struct issued){0};
@@ -286,34 +316,6 @@ static int obtain_ca(struct keys *k, struct err *err)
     return rc;
 }
 
-static int obtain_service_account(struct keys *k, struct err *err)
-{
-    CLEANUP_BUF struct buf pem;
-    int rc;
-    buf_init(&pem, FILE_MOST);
-    buf_init(&k->service_account_public, FILE_MOST);
-    if (file_exists(k->dir_fd, "sa.key")) {
-        char *to = buf_reserve(&pem, FILE_MOST / 2);
-        size_t n;
-        if (!to)
-            return err_set(err, E_NOMEM, "out of memory");
-        rc = file_read(k->dir_fd, "sa.key", to, FILE_MOST / 2, &n, err);
-        if (rc == 0)
-            rc = crypto_key_parse(str_make(to, n), &k->service_account, err);
-    } else {
-        rc = crypto_key_generate(&k->service_account, err);
-        if (rc == 0)
-            rc = crypto_key_private_pem(k->service_account, &pem);
-        if (rc == 0)
-            rc = file_write_atomic(k->dir_fd, "sa.key", buf_str(&pem), 0600, err);
-    }
-    if (pem.data)
-        mem_wipe(pem.data, pem.cap);
-    if (rc == 0)
-        rc = crypto_key_public_pem(k->service_account, &k->service_account_public);
-    return rc < 0 ? err_wrap(err, rc, "service-account key") : 0;
-}
-
 /* ---- the administrator ---- */
 
 /* Where the administrator reaches the API: "" while the machine has no address yet. */
@@ -403,10 +405,10 @@ int keys_run(struct role_env *env, struct err *err)
         *l = (struct keys_link){.keys = k, .peer = (enum role_id)i, .fd = -1};
         loop_fd_init(&l->watch, readable, l);
     }
-    loop_timer_init(&k->renew, issue_all, k);
+    loop_timer_init(&k->renew, renew, k);
     int rc = obtain_ca(k, err);
     if (rc == 0)
-        rc = obtain_service_account(k, err);
+        rc = account_keys_open(&k->accounts, k->dir_fd, now_s(k), err);
     if (rc < 0)
         return rc;
     for (int i = 1; i < ROLE__COUNT; i++)
@@ -422,8 +424,7 @@ int keys_run(struct role_env *env, struct err *err)
         unlink_peer(&k->links[i]);
     loop_timer_cancel(env->loop, &k->renew);
     pki_ca_done(&k->ca);
-    crypto_key_free(k->service_account);
-    buf_done(&k->service_account_public);
+    account_keys_done(&k->accounts);
     close(k->dir_fd);
     return rc;
 }

@@ -21,6 +21,7 @@ struct sign { /* a signature (done) or a certificate (granted) that is waited fo
     void (*granted)(void *arg, int rc, struct str pem, struct str why);
     void *arg;
     struct keys_grant grant;
+    uint64_t key; /* that the message says signs it */
     struct str message; /* behind this struct */
 };
 
@@ -32,6 +33,7 @@ struct keys_client {
     void (*info_fn)(void *ctx, const struct keys_info *info);
     void *info_ctx;
     struct buf info_ca, info_public;
+    uint64_t info_key; /* names the signing key that info told of */
     struct list signs;
     unsigned sign_count;
     uint32_t last_id;
@@ -72,6 +74,8 @@ static void ask_sign(struct keys_client *k, const struct sign *s)
     struct imsg_out m;
     imsg_begin(&m, k->out, sizeof k->out, s->granted ? KEYS_GRANT : KEYS_SIGN, s->id);
     imsg_put(&m, KEYS_TAG_MESSAGE, s->message);
+    if (!s->granted)
+        imsg_put_u64(&m, KEYS_TAG_VALUE, s->key);
     if (s->granted) {
         imsg_put_u64(&m, KEYS_TAG_PROFILE, s->grant.signer);
         imsg_put_u64(&m, KEYS_TAG_USAGE, s->grant.usage);
@@ -137,14 +141,14 @@ static void info_is(struct keys_client *k, const struct imsg_in *m)
     struct str ca, public;
     if (!k->info_fn || !imsg_get(m, KEYS_TAG_CA, &ca) || !imsg_get(m, KEYS_TAG_PUBLIC, &public))
         return;
+    buf_clear(&k->info_ca);
+    buf_clear(&k->info_public);
     buf_append_str(&k->info_ca, ca);
     buf_append_str(&k->info_public, public);
-    if (k->info_ca.failed || k->info_public.failed)
+    if (!imsg_get_u64(m, KEYS_TAG_VALUE, &k->info_key) || k->info_ca.failed || k->info_public.failed)
         return;
     struct keys_info info = {buf_str(&k->info_ca), buf_str(&k->info_public)};
-    void (*fn)(void *, const struct keys_info *) = k->info_fn;
-    k->info_fn = NULL;
-    fn(k->info_ctx, &info);
+    k->info_fn(k->info_ctx, &info);
 }
 
 static void refused(struct keys_client *k, const struct imsg_in *m)
@@ -311,6 +315,7 @@ static int ask(struct keys_client *k, const struct sign *what, struct str messag
         k->last_id = SIGN_ID;
     *s = *what;
     s->id = k->last_id;
+    s->key = k->info_key;
     s->message = str_make(s + 1, message.n);
     memcpy(s + 1, message.p, message.n);
     list_push_back(&k->signs, &s->link);

@@ -29,7 +29,8 @@ void keys_client_free(struct keys_client *k);
  * former one was made into stays good. One use of each profile. */
 int keys_client_identity(struct keys_client *k, enum keys_profile profile,
                          void (*fn)(void *ctx, const struct keys_identity *id), void *ctx) MUST_CHECK;
-/* The CA and the service-account key's public half; once. */
+/* The CA and the public halves of the service-account keys, the signing one first; again whenever
+ * keys has made a new one (or has come back). */
 int keys_client_info(struct keys_client *k, void (*fn)(void *ctx, const struct keys_info *info),
                      void *ctx) MUST_CHECK;
 /* ES256 over message (a JWT's signed part) with the service-account key: r || s. done runs once,

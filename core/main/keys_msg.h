@@ -11,10 +11,11 @@
 enum keys_msg_type {
     KEYS_ISSUE = 1, /* PROFILE, PUBLIC (DER); the id stays in use: renewals come under it too */
     KEYS_ISSUED,    /* CERT, CA */
-    KEYS_SIGN,      /* MESSAGE */
+    KEYS_SIGN,      /* MESSAGE, VALUE (which key, as KEYS_INFO_IS named it) */
     KEYS_SIGNED,    /* SIGNATURE (64 bytes) */
     KEYS_INFO,
-    KEYS_INFO_IS, /* CA, PUBLIC (PEM, of the service-account key) */
+    KEYS_INFO_IS, /* CA, PUBLIC (PEM, of the service-account keys, the signing one first), VALUE (names
+                   * the signing one). Comes again when they change. */
     KEYS_REFUSED, /* VALUE (E_*), TEXT */
     KEYS_GRANT,   /* MESSAGE (a certificate request, PEM), PROFILE (keys_signer), USAGE, SECONDS */
     KEYS_GRANTED, /* CERT */

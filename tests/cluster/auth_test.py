@@ -181,6 +181,25 @@ def issuer_documents(c):
     expect("forbidden" in c.k("get", "--raw", "/openid/v1/jwks", "--as=jane", check=False), "not for everybody")
 
 
+def rotated_key(c):
+    def kid(token):
+        return json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))["kid"]
+    c.k("create", "serviceaccount", "old")
+    before = c.k("create", "token", "old").strip()
+    with open(os.path.join(c.data, "keys", "sa.rotate"), "w"):
+        pass
+    os.kill(c.roles()["keys"], 9)
+    def another():
+        token = c.k("create", "token", "old").strip()
+        expect(kid(token) != kid(before), "another key")
+        return token
+    after = cluster.retry(another, 20)
+    for token in (before, after):
+        expect("system:serviceaccount:default:old" in kubectl(c, [f"--token={token}"], "auth", "whoami"), kid(token))
+    keys = [k["kid"] for k in json.loads(c.k("get", "--raw", "/openid/v1/jwks"))["keys"]]
+    expect(keys == [kid(after), kid(before)], keys)
+
+
 def impersonation(c):
     out = c.k("auth", "whoami", "--as=alice", "--as-group=a", "--as-uid=7")
     for word in ("alice", "system:authenticated"):
@@ -265,6 +284,7 @@ run(Control(), (
     ("a bootstrap token becomes a node by itself", bootstrap_token_to_node),
     ("service accounts do what roles allow, and nothing without their token's ground", service_accounts),
     ("others can verify our tokens", issuer_documents),
+    ("a new signing key leaves old tokens good", rotated_key),
     ("only who may acts as somebody else", impersonation),
     ("kubectl auth can-i tells the truth", can_i),
     ("cluster roles are aggregated", aggregation),

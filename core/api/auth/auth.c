@@ -20,33 +20,56 @@ static int name_key(struct account_key *k)
     return 0;
 }
 
+struct key_set {
+    struct account_key at[ACCOUNT_KEYS];
+    size_t count;
+};
+
+static void free_keys(struct account_key *at, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        crypto_key_free(at[i].key);
+}
+
 /* One PEM block after the other; the first key is the one that signs now. */
-static int read_keys(struct api *api, struct str pem, struct err *err)
+static int read_keys(struct str pem, struct key_set *ret, struct err *err)
 {
     static const char end[] = "-----END";
-    while (api->account_key_count < ACCOUNT_KEYS) {
-        ptrdiff_t at = str_find(pem, str_of(end));
-        if (at < 0)
-            return 0;
+    ptrdiff_t at;
+    int rc = 0;
+    while (rc == 0 && ret->count < ACCOUNT_KEYS && (at = str_find(pem, str_of(end))) >= 0) {
         size_t n = (size_t)at;
         while (n < pem.n && pem.p[n] != '\n')
             n++;
-        struct account_key *k = &api->account_keys[api->account_key_count];
-        int rc = crypto_key_parse(str_make(pem.p, n), &k->key, err);
-        if (rc < 0)
-            return rc;
-        api->account_key_count++;
+        struct account_key *k = &ret->at[ret->count];
+        if ((rc = crypto_key_parse(str_make(pem.p, n), &k->key, err)) < 0)
+            break;
+        ret->count++;
         if ((rc = name_key(k)) < 0)
-            return err_set(err, -rc, "service-account key: %s", err_text(rc));
+            err_set(err, -rc, "service-account key: %s", err_text(rc));
         pem = str_make(pem.p + n, pem.n - n);
     }
+    if (rc < 0)
+        free_keys(ret->at, ret->count);
+    return rc;
+}
+
+int api_account_keys(struct api *api, struct str public_pem, struct err *err)
+{
+    struct key_set set = {.count = 0};
+    int rc = read_keys(public_pem, &set, err);
+    if (rc < 0)
+        return rc;
+    free_keys(api->account_keys, api->account_key_count);
+    memcpy(api->account_keys, set.at, sizeof set.at);
+    api->account_key_count = set.count;
     return 0;
 }
 
 int auth_new(struct api *api, const struct api_options *o, struct err *err)
 {
     arena_init(&api->rules_arena, RULES_BYTES);
-    int rc = o->service_account_public_pem.n ? read_keys(api, o->service_account_public_pem, err) : 0;
+    int rc = api_account_keys(api, o->service_account_public_pem, err);
     if (rc < 0)
         return rc;
     rc = default_rules_of(&api->rules_arena, "system:node", &api->node_rules);
@@ -62,6 +85,5 @@ void auth_free(struct api *api)
     rbac_free(api->rbac);
     node_graph_free(api->node_graph);
     arena_done(&api->rules_arena);
-    for (size_t i = 0; i < api->account_key_count; i++)
-        crypto_key_free(api->account_keys[i].key);
+    free_keys(api->account_keys, api->account_key_count);
 }
