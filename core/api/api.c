@@ -276,8 +276,25 @@ static void dispatch_verb(struct api_request *r)
         rest_write(r);
 }
 
+/* As upstream warns about them, whatever the verb. */
+static void warn_deprecated(struct api_request *r)
+{
+    static const struct {
+        const char *group, *plural, *warning;
+    } old[] = {
+        {"", "endpoints",
+         "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"},
+        {"", "componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"},
+    };
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++)
+        if (cstr_eq(schema_resource_plural(r->resource), old[i].plural) &&
+            cstr_eq(schema_resource_group(r->resource), old[i].group))
+            request_warn(r, "%s", old[i].warning);
+}
+
 static void dispatch_resource(struct api_request *r)
 {
+    warn_deprecated(r);
     if (!verb_served(r) ||
         (cstr_eq(r->url.verb, "create") && r->url.name.n && !r->url.subresource.n) ||
         ((cstr_eq(r->url.verb, "update") || cstr_eq(r->url.verb, "patch")) && !r->url.name.n)) {
@@ -286,9 +303,8 @@ static void dispatch_resource(struct api_request *r)
     }
     struct str dry = url_param(&r->url, "dryRun");
     if (dry.n && !str_is(dry, "All")) {
-        fail_status(r, 422, "Invalid", NULL,
-                    " \"\" is invalid: dryRun: Unsupported value: \"" STR_FMT
-                    "\": supported values: \"All\"",
+        fail_part(r, "dryRun", "FieldValueNotSupported",
+                    "Unsupported value: \"" STR_FMT "\": supported values: \"All\"",
                     STR_ARG(dry));
         return;
     }

@@ -228,6 +228,10 @@ int fail_forbidden(struct api_request *r, const struct schema_resource *res, str
 int fail_bad_request(struct api_request *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int fail_method(struct api_request *r);
 int fail_no_route(struct api_request *r);
+/* 422: an option of the request, or its body as a whole, is not acceptable. reason: of the cause
+ * ("FieldValueInvalid"). */
+int fail_part(struct api_request *r, const char *field, const char *reason, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 int fail_memory(struct api_request *r);
 /* {"kind":"Status","status":"Success"} with details of what was deleted. */
 void reply_success(struct api_request *r, const struct schema_resource *res, struct str name,

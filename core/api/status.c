@@ -51,6 +51,21 @@ int fail_status(struct api_request *r, int http, const char *reason, struct json
     return -E_BAD_REQUEST;
 }
 
+int fail_part(struct api_request *r, const char *field, const char *reason, const char *fmt, ...)
+{
+    char message[4096];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof message, fmt, ap);
+    va_end(ap);
+    struct json *d = json_new(&r->arena, JSON_OBJECT), *cause = json_new(&r->arena, JSON_OBJECT);
+    json_set_cstr(&r->arena, cause, "reason", reason);
+    json_set_cstr(&r->arena, cause, "message", message);
+    json_set_cstr(&r->arena, cause, "field", field);
+    json_append(&r->arena, json_array_at(&r->arena, d, "causes"), cause);
+    return fail_status(r, 422, "Invalid", d, " \"\" is invalid: %s: %s", field, message);
+}
+
 int fail_memory(struct api_request *r)
 {
     fail_plain(r);

@@ -82,7 +82,9 @@ int admit(struct write *w);
 int admit_namespace(struct write *w);
 int admit_node_restriction(struct write *w); /* of deletes and TokenRequests too */
 int admit_service_account(struct write *w);
+int admit_limit_ranger(struct write *w);
 int admit_tolerations(struct write *w);
+int admit_pod_security(struct write *w);
 int admit_priority(struct write *w);
 
 /* meta.c */

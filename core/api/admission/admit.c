@@ -1,14 +1,16 @@
 /* The order of admission; each may change the object or answer the request. */
 #include "api/write.h"
 
+/* As upstream's: what changes the object comes before what only judges it. */
+static int (*const steps[])(struct write *w) = {
+    admit_namespace, admit_node_restriction, admit_limit_ranger,   admit_service_account,
+    admit_priority,  admit_tolerations,      admit_pod_security,
+};
+
 int admit(struct write *w)
 {
-    int rc = admit_namespace(w);
-    if (rc == 0)
-        rc = admit_node_restriction(w);
-    if (rc == 0)
-        rc = admit_service_account(w);
-    if (rc == 0)
-        rc = admit_tolerations(w);
-    return rc == 0 ? admit_priority(w) : rc;
+    int rc = 0;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && rc == 0; i++)
+        rc = steps[i](w);
+    return rc;
 }

@@ -28,6 +28,7 @@ static const struct kind *const own[] = {
     &kind_role_binding,
     &kind_cluster_role_binding,
     &kind_certificate_request,
+    &kind_limit_range,
 };
 
 static const struct kind plain[] = {
@@ -35,7 +36,6 @@ static const struct kind plain[] = {
     {.group = "", .resource = "persistentvolumeclaims", .flags = KIND_STATUS | KIND_RETURN_DELETED},
     {.group = "", .resource = "podtemplates", .flags = KIND_GENERATION | KIND_RETURN_DELETED},
     {.group = "", .resource = "resourcequotas", .flags = KIND_STATUS | KIND_RETURN_DELETED},
-    {.group = "", .resource = "limitranges", .flags = KIND_CREATE_ON_UPDATE},
     {.group = "apiextensions.k8s.io",
      .resource = "customresourcedefinitions",
      .flags = KIND_STATUS | KIND_GENERATION},
