@@ -84,13 +84,17 @@ struct cel_type {
 };
 
 struct cel_field {
-    struct str name; /* as in JSON; expressions spell it escaped (`x__dash__y`, `__namespace__`) */
+    struct str name; /* as in JSON; expressions spell it escaped (`x__dash__y`), and reserved words
+                      * either way (`namespace`, `__namespace__`) */
     const struct cel_type *type;
 };
 
 extern const struct cel_type cel_dyn, cel_null, cel_bool, cel_int, cel_uint, cel_double, cel_string,
     cel_bytes, cel_timestamp, cel_duration;
 extern const struct cel_type cel_list_of_dyn, cel_map_of_dyn /* string keys */;
+/* For the variables `request` and `namespaceObject` of admission: objects with the fields that
+ * upstream shows (an AdmissionRequest without uid, object and oldObject; a Namespace). */
+extern const struct cel_type cel_admission_request, cel_namespace_object;
 /* For the variables `authorizer` and `authorizer.requestResource` (a name with a dot is fine). */
 extern const struct cel_type cel_authorizer, cel_resource_check;
 
@@ -217,7 +221,8 @@ struct cel_problem {
 };
 
 /*
- * want: the type the result must have; NULL or cel_dyn: any. An expression of type dyn fits any.
+ * want: the type the result must have, exactly; NULL: any. Otherwise the problem is "must evaluate
+ * to bool but got dyn", without a place.
  * -E_INVALID with *ret_problem (may be NULL) and the first of it in err; -E_LIMIT (source too
  * long); -E_NOMEM.
  */

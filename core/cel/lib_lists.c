@@ -297,8 +297,20 @@ static int range(struct cel_call *call, const struct cel_value *args, unsigned c
     {                                                   \
         name, true, "Ly>" result("y"), fn, COST_LIST    \
     }
-#define ELEMENT(letter) letter
-#define BOOLEAN(letter) "b"
+/* By the last list, which is of something that has an order. */
+#define SORTED(name, of, by, result)                          \
+    {                                                         \
+        name, true, of "L" by ">" result, sort, COST_DISTINCT \
+    }
+#define EACH_SORTED(name, of, result)                                           \
+    SORTED(name, of, "i", result("i")), SORTED(name, of, "u", result("u")),     \
+        SORTED(name, of, "d", result("d")), SORTED(name, of, "b", result("b")), \
+        SORTED(name, of, "r", result("r")), SORTED(name, of, "t", result("t")), \
+        SORTED(name, of, "s", result("s")), SORTED(name, of, "y", result("y"))
+#define SAME_LIST(letter)  "L" letter
+#define FIRST_LIST(letter) "LA"
+#define ELEMENT(letter)    letter
+#define BOOLEAN(letter)    "b"
 
 const struct cel_function cel_functions_lists[] = {
     EACH_ORDERED("isSorted", BOOLEAN, is_sorted),
@@ -315,8 +327,8 @@ const struct cel_function cel_functions_lists[] = {
     {"flatten", true, "L*i>L*", flatten, COST_FLATTEN},
     {"reverse", true, "LA>LA", reverse, COST_MADE},
     {"distinct", true, "LA>LA", distinct, COST_DISTINCT},
-    {"sort", true, "LA>LA", sort, COST_DISTINCT},
-    {"@sortByAssociatedKeys", true, "LALB>LA", sort, COST_DISTINCT},
+    EACH_SORTED("sort", "", SAME_LIST),
+    EACH_SORTED("@sortByAssociatedKeys", "LA", FIRST_LIST),
     {"lists.range", false, "i>Li", range, COST_MADE},
     {0},
 };

@@ -240,7 +240,7 @@ const struct cel_field *cel_type_field(const struct cel_type *t, struct str esca
     buf_init(&name, 4096);
     for (size_t i = 0; i < t->field_count && !found; i++) {
         struct str plain = t->fields[i].name;
-        if (str_eq(plain, escaped) && !is_word(plain) && str_find(plain, STR("__")) < 0) {
+        if (str_eq(plain, escaped) && str_find(plain, STR("__")) < 0) {
             found = &t->fields[i];
         } else if (str_starts(escaped, STR("__")) || str_find(escaped, STR("__")) > 0) {
             buf_clear(&name);
