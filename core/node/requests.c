@@ -283,7 +283,8 @@ void requests_stream(struct request *q, bool exec, bool port_forward)
 {
     struct stream_options o;
     if (!port_forward && !container_running(q->container)) {
-        request_fail(q, 404, "container not found (\"%s\"): it is not running", q->container->name);
+        /* No ": " in this text: kubectl would read it as a YAML mapping, take it for a Status and show nothing. */
+        request_fail(q, 404, "container not found (\"%s\")", q->container->name);
         return;
     }
     if (port_forward && !q->pod->sandbox) {
