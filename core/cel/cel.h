@@ -20,6 +20,7 @@
  *   cel_int.h     between the files of the folder: the tree, the table of functions
  *   lex, parse, macro            text to tree
  *   type, check, functions       tree to program
+ *   schema, kind, admission      types of what expressions see
  *   eval, value, lib_*           program to value
  */
 #ifndef CEL_CEL_H
@@ -108,6 +109,15 @@ extern const struct cel_type cel_authorizer, cel_resource_check;
  */
 int cel_type_of_schema(struct arena *a, const struct json *schema, const char *name, bool root,
                        const struct cel_type **ret_type) MUST_CHECK;
+
+struct schema_type;
+/*
+ * The type of a built-in kind, from the tables of schema/: for checking the expressions of a policy
+ * against what they match. Times are timestamps, quantities texts, what has no schema is dyn.
+ * -E_NOMEM.
+ */
+int cel_type_of_kind(struct arena *a, const struct schema_type *kind,
+                     const struct cel_type **ret_type) MUST_CHECK;
 
 /* "list(int)", "map(string, dyn)", the name of an object ... */
 void cel_type_write(struct buf *out, const struct cel_type *t);

@@ -1,5 +1,6 @@
 /* Types from schemas as custom resources have them. */
 #include "cel_table.h"
+#include "schema/schema.h"
 
 static const char schema_text[] =
     "{\"type\": \"object\", \"required\": [\"spec\"], \"properties\": {\"spec\": {\"type\": "
@@ -87,10 +88,64 @@ static void sizes_are_bounded_as_upstream(void **state)
     assert_int_equal(spec->min_json_bytes, 2 + 8 + 1 + 4);
 }
 
+static const char *kind_problem(const struct cel_type *type, const char *expression)
+{
+    const struct cel_variable declared = {"object", type};
+    const struct cel_env env = {.variables = &declared, .variable_count = 1};
+    struct cel_program *p;
+    struct err err = {0};
+    int rc = cel_compile(&table_arena, &env, str_of(expression), NULL, &p, NULL, &err);
+    return rc == 0 ? "" : arena_strdup(&table_arena, err.text);
+}
+
+static void built_in_kinds_have_types(void **state)
+{
+    (void)state;
+    const struct cel_type *pod, *definition;
+    assert_int_equal(
+        cel_type_of_kind(&table_arena, schema_type_of_kind(STR(""), STR("v1"), STR("Pod")), &pod),
+        0);
+    assert_string_equal(
+        kind_problem(pod, "object.spec.containers.all(c, c.image.startsWith('r/') && "
+                          "c.resources.limits['cpu'] == '1' && object.metadata.labels.a == 'b' && "
+                          "object.metadata.creationTimestamp < timestamp('2026-01-01T00:00:00Z'))"),
+        "");
+    assert_string_equal(kind_problem(pod, "object.spec.contaners"),
+                        "ERROR: <input>:1:12: undefined field 'contaners'");
+    assert_string_equal(kind_problem(pod, "object.spec.hostNetwork == 'x'"),
+                        "ERROR: <input>:1:25: found no matching overload for '_==_' applied to "
+                        "'(bool, string)'");
+    assert_int_equal(cel_type_of_kind(&table_arena,
+                                      schema_type_of_kind(STR("apiextensions.k8s.io"), STR("v1"),
+                                                          STR("CustomResourceDefinition")),
+                                      &definition),
+                     0);
+    assert_string_equal(
+        kind_problem(definition, "object.spec.versions[0].schema.openAPIV3Schema.properties['a']"
+                                 ".properties['b'].type == 'object'"),
+        "");
+}
+
+static void admission_variables_have_types(void **state)
+{
+    (void)state;
+    assert_string_equal(kind_problem(&cel_admission_request,
+                                     "object.namespace == 'a' && object.userInfo.extra['k'][0] == "
+                                     "'v' && object.resource.resource == 'pods' && !object.dryRun"),
+                        "");
+    assert_string_equal(kind_problem(&cel_admission_request, "object.uid"),
+                        "ERROR: <input>:1:7: undefined field 'uid'");
+    assert_string_equal(
+        kind_problem(&cel_namespace_object, "object.metadata.labels.a + object.status.phase"), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_field_has_its_type, table_setup, table_teardown),
+        cmocka_unit_test_setup_teardown(built_in_kinds_have_types, table_setup, table_teardown),
+        cmocka_unit_test_setup_teardown(admission_variables_have_types, table_setup,
+                                        table_teardown),
         cmocka_unit_test_setup_teardown(sizes_are_bounded_as_upstream, table_setup, table_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
