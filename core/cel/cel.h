@@ -199,6 +199,10 @@ int cel_from_json(struct cel_run *run, const struct json *j, const struct cel_ty
 int cel_to_json(struct arena *a, struct cel_run *run, const struct cel_value *v,
                 struct json **ret_json, struct err *err) MUST_CHECK;
 
+/* An optional, for `oldSelf` of a rule with optionalOldSelf; content is copied, NULL: none. */
+int cel_optional_new(struct arena *a, const struct cel_value *content,
+                     struct cel_value *ret) MUST_CHECK;
+
 static inline struct cel_value cel_of_bool(bool v)
 {
     return (struct cel_value){.kind = CEL_BOOL, .boolean = v};

@@ -224,8 +224,6 @@ struct cel_map *cel_map_new(struct arena *a);
 int cel_map_put(struct arena *a, struct cel_map *m, const struct cel_value *key,
                 const struct cel_value *value, bool *ret_old) MUST_CHECK;
 struct cel_value cel_map_value(const struct cel_map *m);
-int cel_optional_new(struct arena *a, const struct cel_value *content /* NULL: none */,
-                     struct cel_value *ret) MUST_CHECK;
 
 int cel_equal(struct cel_run *run, const struct cel_value *a, const struct cel_value *b, bool *ret,
               struct err *err) MUST_CHECK;

@@ -254,10 +254,12 @@ int cel_equal(struct cel_run *run, const struct cel_value *a, const struct cel_v
     }
     if (a->kind != b->kind)
         return 0;
-    switch ((enum cel_kind)a->kind) {
-    case CEL_NULL:
-        *ret = true;
+    bool aggregate = a->kind == CEL_LIST || a->kind == CEL_MAP;
+    if (a->kind == CEL_NULL || (aggregate && a->json && a->json == b->json)) {
+        *ret = true; /* JSON has no NaN: what is the same is equal */
         return 0;
+    }
+    switch ((enum cel_kind)a->kind) {
     case CEL_LIST:
         return cel_count(a) == cel_count(b) ? equal_lists(run, a, b, ret, err) : 0;
     case CEL_MAP:

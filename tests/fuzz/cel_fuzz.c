@@ -65,6 +65,26 @@ static void as_regex(struct arena *a, struct str pattern, struct str text)
         ASSERT(any.found == m.found);
 }
 
+/* A document as its own schema: it may not fit, but nothing breaks, and it equals itself. */
+static void as_schema(struct arena *a, struct str text)
+{
+    const struct cel_type *type = NULL;
+    struct cel_variable variable = {"self", NULL};
+    const struct cel_env own = {.variables = &variable, .variable_count = 1, .estimate = true};
+    struct cel_program *p;
+    struct cel_value self_value, v;
+    struct cel_run run = {.arena = a, .variables = &self_value};
+    struct json *j;
+    struct err err;
+    if (json_parse(a, text, NULL, &j, NULL) < 0 ||
+        cel_type_of_schema(a, j, "selfType", true, &type) < 0 || !type)
+        return;
+    variable.type = type;
+    ASSERT(cel_compile(a, &own, STR("self == self"), &cel_bool, &p, NULL, &err) == 0);
+    if (cel_from_json(&run, j, type, &self_value, NULL) == 0 && cel_eval(p, &run, &v, &err) == 0)
+        ASSERT(v.kind == CEL_BOOL && v.boolean);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena a;
@@ -77,6 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_init(&a, 32 << 20);
     if (str_split(&rest, '\n', &pattern))
         as_regex(&a, pattern, rest.p ? rest : source);
+    if (size > 0 && data[0] == '{')
+        as_schema(&a, source);
     int rc = cel_compile(&a, &env, source, NULL, &p, &problem, NULL);
     if (rc == -E_INVALID)
         ASSERT(problem.line > 0 && problem.column > 0 && problem.text.n > 0);
