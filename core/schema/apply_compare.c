@@ -98,6 +98,9 @@ static int compare_elements(struct arena *a, struct apply_node n, const struct j
 {
     struct apply_node inner = apply_element(n);
     struct apply_index before, after;
+    /* Most lists do not change, and telling elements apart costs more than comparing them. */
+    if (old && now && json_equal(old, now))
+        return 0;
     int rc = apply_index_list(a, n, old, &before, NULL);
     rc = rc ? rc : apply_index_list(a, n, now, &after, NULL);
     for (uint32_t i = 0; rc == 0 && i < after.count; i++) {
