@@ -176,6 +176,21 @@ static struct json *uint_json(struct arena *a, uint64_t v)
     return j;
 }
 
+/* Keys of a map are distinct: the member goes to the end without looking for it. */
+static int add_member(struct arena *a, struct json *out, struct str key, struct json *part)
+{
+    part->key = arena_str(a, key);
+    if (!part->key.p)
+        return -E_NOMEM;
+    if (out->list.last)
+        out->list.last->next = part;
+    else
+        out->list.first = part;
+    out->list.last = part;
+    out->list.count++;
+    return 0;
+}
+
 static int parts_json(struct arena *a, struct cel_run *run, const struct cel_value *v,
                       struct json *out, struct err *err)
 {
@@ -190,8 +205,8 @@ static int parts_json(struct arena *a, struct cel_run *run, const struct cel_val
             return rc;
         if (v->kind == CEL_MAP && key.kind != CEL_STRING)
             return err_set(err, E_INVALID, "keys of a map must be strings");
-        if (!(v->kind == CEL_MAP ? json_set_key(a, out, key.string, part)
-                                 : json_append(a, out, part)))
+        if (v->kind == CEL_MAP ? add_member(a, out, key.string, part) < 0
+                               : !json_append(a, out, part))
             return err_set(err, E_NOMEM, "out of memory");
     }
     return rc;
