@@ -224,6 +224,7 @@ static struct cel_expr *expand_has(const struct expansion *x, bool two)
         return NULL;
     }
     e->test_only = true;
+    e->at = (uint32_t)x->at;
     return e;
 }
 
