@@ -27,6 +27,7 @@ struct cel_report {
     bool oom;
 };
 
+/* at: offset in the source, SIZE_MAX: nowhere. */
 void cel_report_add(struct cel_report *r, size_t at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* ---- tokens ---- */

@@ -126,13 +126,44 @@ static bool take(struct cel_parser *p, const char *text)
     return true;
 }
 
+/* What may begin an expression, as upstream's parser calls it. */
+#define EXPRESSION                                                                           \
+    "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, " \
+    "STRING, BYTES, IDENTIFIER}"
+#define END "<EOF>"
+
+static bool begins_expression(const struct cel_lexer *l)
+{
+    if (l->token == TOK_PUNCT)
+        return l->text.n == 1 && strchr("[{(.-!", l->text.p[0]);
+    if (l->token == TOK_IDENT)
+        return !str_is(l->text, "in");
+    return l->token != TOK_END && l->token != TOK_BAD;
+}
+
+/* Whether without this token the text would go on as it should: then it is one too many. */
+static bool is_extraneous(const struct cel_parser *p, const char *wanted)
+{
+    struct err err;
+    struct cel_report quiet = {.arena = p->arena, .source = p->report->source, .err = &err};
+    struct cel_lexer ahead = p->lexer;
+    quiet.name = "";
+    quiet.count = CEL_PROBLEMS; /* it has had enough: nothing is written */
+    ahead.report = &quiet;
+    cel_lex(&ahead);
+    if (strcmp(wanted, END) == 0)
+        return ahead.token == TOK_END;
+    return strcmp(wanted, EXPRESSION) == 0 && begins_expression(&ahead);
+}
+
 static void unexpected(struct cel_parser *p, const char *wanted)
 {
     if (p->lexer.token == TOK_END)
         cel_parser_fail(p, p->lexer.at, "Syntax error: mismatched input '<EOF>' expecting %s",
                         wanted);
     else
-        cel_parser_fail(p, p->lexer.at, "Syntax error: mismatched input '" STR_FMT "' expecting %s",
+        cel_parser_fail(p, p->lexer.at, "Syntax error: %s input '%.*s' expecting %s",
+                        is_extraneous(p, wanted) ? "extraneous" : "mismatched",
                         STR_ARG(p->lexer.text), wanted);
 }
 
@@ -297,10 +328,6 @@ static struct cel_expr *parse_name(struct cel_parser *p)
         cel_parser_fail(p, at, "reserved identifier: " STR_FMT, STR_ARG(name));
         return NULL;
     }
-    if (str_is(name, "in")) {
-        cel_parser_fail(p, at, "Syntax error: mismatched input 'in' expecting an expression");
-        return NULL;
-    }
     size_t open = p->lexer.at;
     if (take(p, "(")) {
         parse_arguments(p, &args);
@@ -342,6 +369,8 @@ static struct cel_expr *parse_primary(struct cel_parser *p)
     case TOK_BYTES:
         return parse_literal(p);
     case TOK_IDENT:
+        if (str_is(p->lexer.text, "in"))
+            break;
         return parse_name(p);
     default:
         break;
@@ -357,7 +386,7 @@ static struct cel_expr *parse_primary(struct cel_parser *p)
         return parse_list(p, at);
     if (take(p, "{"))
         return parse_entries(p, at, EXPR_MAP);
-    unexpected(p, "an expression");
+    unexpected(p, EXPRESSION);
     return NULL;
 }
 
@@ -407,7 +436,7 @@ static struct cel_expr *parse_struct(struct cel_parser *p, struct cel_expr *type
     CLEANUP_BUF struct buf name;
     buf_init(&name, CEL_SOURCE_BYTES);
     if (!qualified_name(p, type_name, &name)) {
-        unexpected(p, "an operator");
+        unexpected(p, END);
         return NULL;
     }
     advance(p);
@@ -563,7 +592,7 @@ static struct cel_expr *parse_expr(struct cel_parser *p)
     if (p->failed)
         return NULL;
     if (++p->depth > CEL_DEPTH) {
-        cel_parser_fail(p, p->lexer.at, "expression recursion limit exceeded: %d", CEL_DEPTH);
+        cel_parser_fail(p, SIZE_MAX, "expression recursion limit exceeded: %d", CEL_DEPTH);
         return NULL;
     }
     struct cel_expr *e = parse_level(p, LEVEL_OR);
@@ -585,9 +614,7 @@ int cel_parse(struct arena *a, struct cel_report *report, struct str source,
     advance(&p);
     struct cel_expr *e = parse_expr(&p);
     if (!p.failed && p.lexer.token != TOK_END)
-        cel_parser_fail(&p, p.lexer.at,
-                        "Syntax error: mismatched input '" STR_FMT "' expecting <EOF>",
-                        STR_ARG(p.lexer.text));
+        unexpected(&p, END);
     if (report->oom)
         return -E_NOMEM;
     if (p.failed || !e)

@@ -40,6 +40,16 @@ static void put_mark(struct buf *out, struct str line, size_t at)
     buf_puts(out, i < line.n && utf8_length(line.p + i, line.n - i) > 1 ? "\uff3e" : "^");
 }
 
+/* As upstream prints what has no place. */
+static void add_without_place(struct cel_report *r, const char *text)
+{
+    if (r->count++ == 0)
+        err_set(r->err, E_INVALID, "ERROR: %s:-1:0: %s", r->name, text);
+    else
+        buf_putc(&r->text, '\n');
+    buf_printf(&r->text, "ERROR: %s:-1:0: %s", r->name, text);
+}
+
 void cel_report_add(struct cel_report *r, size_t at, const char *fmt, ...)
 {
     char text[400];
@@ -49,6 +59,10 @@ void cel_report_add(struct cel_report *r, size_t at, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    if (at == SIZE_MAX) {
+        add_without_place(r, text);
+        return;
+    }
     struct place place = find(r->source, at < r->source.n ? at : r->source.n);
     if (r->count++ == 0) {
         r->line = place.line;

@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         as_schema(&a, source);
     int rc = cel_compile(&a, &env, source, NULL, &p, &problem, NULL);
     if (rc == -E_INVALID)
-        ASSERT(problem.line > 0 && problem.column > 0 && problem.text.n > 0);
+        ASSERT(problem.text.n > 0 && (problem.line > 0) == (problem.column > 0));
     if (rc == 0) {
         int once = run_once(p, &first);
         ASSERT(once == run_once(p, &second));

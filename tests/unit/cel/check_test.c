@@ -103,6 +103,10 @@ static void sets_and_keyed_lists_have_no_order(void **state)
     CHECK(cases);
 }
 
+#define BEGINNING                                                                            \
+    "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, " \
+    "STRING, BYTES, IDENTIFIER}"
+
 static void what_is_wrong_is_said_as_upstream(void **state)
 {
     (void)state;
@@ -138,8 +142,22 @@ static void what_is_wrong_is_said_as_upstream(void **state)
         {"[1].all(1, true)",
          "?ERROR: <input>:1:9: argument must be a simple name\n | [1].all(1, true)\n | ........^"},
         {"for", "?ERROR: <input>:1:1: reserved identifier: for\n | for\n | ^"},
-        {"1 +", "?ERROR: <input>:1:4: Syntax error: mismatched input '<EOF>' expecting an "
-                "expression\n | 1 +\n | ...^"},
+        {"1 +", "?ERROR: <input>:1:4: Syntax error: mismatched input '<EOF>' expecting " BEGINNING
+                "\n | 1 +\n | ...^"},
+        {"1 + +", "?ERROR: <input>:1:5: Syntax error: mismatched input '+' expecting " BEGINNING
+                  "\n | 1 + +\n | ....^"},
+        {"*self", "?ERROR: <input>:1:1: Syntax error: extraneous input '*' expecting " BEGINNING
+                  "\n | *self\n | ^"},
+        {"1 2",
+         "?ERROR: <input>:1:3: Syntax error: extraneous input '2' expecting <EOF>\n | 1 2\n | "
+         "..^"},
+        {"1 2 +", "?ERROR: <input>:1:3: Syntax error: mismatched input '2' expecting <EOF>\n | 1 2 "
+                  "+\n | ..^"},
+        {"{1}",
+         "?ERROR: <input>:1:3: Syntax error: mismatched input '}' expecting ':'\n | {1}\n | ..^"},
+        {"1 + $",
+         "?ERROR: <input>:1:5: Syntax error: token recognition error at: '$'\n | 1 + $\n | "
+         "....^"},
         {"duration('x')",
          "?ERROR: <input>:1:10: invalid duration argument\n | duration('x')\n | .........^"},
         {"Foo{a: 1}",
@@ -220,7 +238,7 @@ static void nesting_is_bounded(void **state)
     memset(text, '(', 40000);
     assert_int_equal(cel_compile(&table_arena, &env, str_of(text), NULL, &p, NULL, &err),
                      -E_INVALID);
-    assert_string_equal(err.text, "ERROR: <input>:1:251: expression recursion limit exceeded: 250");
+    assert_string_equal(err.text, "ERROR: <input>:-1:0: expression recursion limit exceeded: 250");
     for (size_t i = 0; i < 80000; i++)
         text[i] = "1+"[i % 2];
     strcpy(text + 80000, "1");
