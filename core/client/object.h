@@ -1,4 +1,5 @@
-/* An API object as bytes with what every consumer asks for at hand. Immutable, reference-counted. */
+/* An API object as bytes with what every consumer asks for at hand. Immutable, reference-counted.
+ */
 #ifndef CLIENT_OBJECT_H
 #define CLIENT_OBJECT_H
 
@@ -16,7 +17,8 @@ struct object {
     struct str json;            /* points into this allocation */
 };
 
-/* From a decoded tree; bytes are written anew. -E_INVALID without metadata.name. */
+/* From a decoded tree; bytes are written anew, without metadata.managedFields. -E_INVALID without
+ * metadata.name. */
 int object_new(const struct json *tree, struct object **ret_object) MUST_CHECK;
 struct object *object_ref(struct object *o);
 void object_unref(struct object *o);
