@@ -56,6 +56,16 @@ struct api_reply_ops {
     void (*proxy)(void *ctx, const struct api_proxy_target *to);
 };
 
+/* An OpenID Connect issuer whose ID tokens are accepted. Texts of up to 255 bytes; NULL or "": the
+ * default. */
+struct api_oidc {
+    const char *issuer, *client_id; /* needed */
+    const char *username_claim;     /* "sub" */
+    const char *username_prefix;    /* ISSUER#, of "email" nothing; "-": nothing */
+    const char *groups_claim;       /* none */
+    const char *groups_prefix;      /* "oidc:" */
+};
+
 struct api_options {
     struct loop *loop;
     struct store *store;                   /* outlives the api */
@@ -64,6 +74,7 @@ struct api_options {
     struct str ca_pem;                     /* cluster CA, for kube-root-ca.crt */
     struct str service_account_public_pem; /* verify tokens; the first of several signs */
     const char *service_account_issuer;
+    const struct api_oidc *oidc; /* NULL: none */
     /* Signs a JWT's "header.payload" (ES256) by the role keys; done is called once, from the loop.
      */
     int (*sign)(void *ctx, struct str message,
@@ -79,6 +90,8 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err) 
 void api_free(struct api *api);
 /* Others take the place of service_account_public_pem. -E_SYNTAX, -E_NOMEM: as it was. */
 int api_account_keys(struct api *api, struct str public_pem, struct err *err) MUST_CHECK;
+/* The keys of options.oidc's issuer, a JWK set (RFC 7517); until then its tokens are refused. */
+int api_oidc_keys(struct api *api, struct str jwks, struct err *err) MUST_CHECK;
 /* Creates what clients take for granted (namespaces, default/kubernetes, priority classes ...). */
 int api_bootstrap(struct api *api, void (*done)(void *ctx, int rc, const char *message),
                   void *ctx) MUST_CHECK;

@@ -185,6 +185,7 @@ struct api {
     size_t account_key_count; /* 0: tokens are not accepted */
     struct rbac *rbac;
     struct node_graph *node_graph;
+    struct oidc *oidc; /* NULL: none is configured */
     struct arena rules_arena;
     struct rules node_rules; /* of system:node */
     int (*sign)(void *ctx, struct str message,

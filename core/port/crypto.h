@@ -47,6 +47,15 @@ void crypto_key_free(struct crypto_key *k);
 int crypto_sign(const struct crypto_key *k, struct str message, uint8_t ret_sig[64]) MUST_CHECK;
 bool crypto_verify(const struct crypto_key *k, struct str message, struct str sig);
 
+/* ---- public keys of others (JWK): RSA of 2048 to 8192 bits, P-256, P-384, P-521 ---- */
+struct crypto_jwk;
+/* Big-endian numbers. -E_INVALID for what is no good key; -E_NOMEM. */
+int crypto_jwk_rsa(struct str n, struct str e, struct crypto_jwk **ret_key) MUST_CHECK;
+int crypto_jwk_ec(struct str curve, struct str x, struct str y, struct crypto_jwk **ret_key) MUST_CHECK;
+void crypto_jwk_free(struct crypto_jwk *k); /* accepts NULL */
+/* alg: RS256 to RS512, ES256 to ES512; one that does not fit the key is false. */
+bool crypto_jwk_verify(const struct crypto_jwk *k, struct str alg, struct str message, struct str sig);
+
 /* ---- certificates ---- */
 enum { CERT_USE_SERVER = 1, CERT_USE_CLIENT = 2, CERT_USE_CA = 4 };
 enum { CERT_MAX_NAMES = 32, CERT_MAX_ORGS = 8 };

@@ -3,6 +3,7 @@
 
 #include "api/auth/default_roles.h"
 #include "api/auth/node_graph.h"
+#include "api/auth/oidc.h"
 
 enum { RULES_BYTES = 256 * 1024, DER_BYTES = 1024 };
 
@@ -66,12 +67,20 @@ int api_account_keys(struct api *api, struct str public_pem, struct err *err)
     return 0;
 }
 
+int api_oidc_keys(struct api *api, struct str jwks, struct err *err)
+{
+    return api->oidc ? oidc_set_keys(api->oidc, jwks, err)
+                     : err_set(err, E_NOT_FOUND, "no issuer is configured");
+}
+
 int auth_new(struct api *api, const struct api_options *o, struct err *err)
 {
     arena_init(&api->rules_arena, RULES_BYTES);
     int rc = api_account_keys(api, o->service_account_public_pem, err);
     if (rc < 0)
         return rc;
+    if (o->oidc && (rc = oidc_new(o->oidc, &api->oidc)) < 0)
+        return err_set(err, -rc, "OIDC: an issuer and a client id, of up to 255 bytes, are needed");
     rc = default_rules_of(&api->rules_arena, "system:node", &api->node_rules);
     if (rc == 0)
         rc = rbac_new(api->store, &api->rbac);
@@ -84,6 +93,7 @@ void auth_free(struct api *api)
 {
     rbac_free(api->rbac);
     node_graph_free(api->node_graph);
+    oidc_free(api->oidc);
     arena_done(&api->rules_arena);
     free_keys(api->account_keys, api->account_key_count);
 }

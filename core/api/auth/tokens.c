@@ -4,6 +4,8 @@
 
 #include "api/auth/account_token.h"
 #include "api/auth/auth.h"
+#include "api/auth/oidc.h"
+#include "codec/jwt.h"
 #include "codec/time.h"
 
 enum { ID = 6, SECRET = 16, BOOTSTRAP = ID + 1 + SECRET, VALUE_MOST = 4096 };
@@ -87,10 +89,19 @@ static int verify_bootstrap(struct api *api, struct arena *a, struct str token, 
     return a->failed ? err_set(err, E_NOMEM, "out of memory") : rc;
 }
 
+/* Unverified: only to know who is asked to verify it. */
+static bool is_oidc(const struct api *api, struct arena *a, struct str token)
+{
+    struct jwt t;
+    return api->oidc && jwt_parse(a, token, &t, NULL) == 0 && oidc_claims(api->oidc, t.payload);
+}
+
 int tokens_verify(struct api *api, struct arena *a, struct str token, struct audiences *audiences,
                   struct user *ret, struct err *err)
 {
     if (is_bootstrap(token) && !(audiences && audiences->count))
         return verify_bootstrap(api, a, token, ret, err);
+    if (!(audiences && audiences->count) && is_oidc(api, a, token))
+        return oidc_verify(api->oidc, api, a, token, ret, err);
     return account_token_verify(api, a, token, audiences, ret, err);
 }
