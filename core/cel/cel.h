@@ -179,9 +179,14 @@ struct cel_value {
     };
 };
 
-/* An object whose fields are computed when an expression reads them: `variables` of a policy. */
+/*
+ * An object whose fields are computed when an expression reads them: `variables` of a policy. Its
+ * type may be cel_map_of_dyn, or a CEL_T_OBJECT whose fields have the types of the programs behind
+ * them (cel_program_type). It is asked each time: who computes, keeps.
+ */
 struct cel_host {
-    /* 0, -E_NOT_FOUND (no such key), or an error whose text becomes the expression's. */
+    /* field as the expression spells it. 0; -E_NOT_FOUND (no such key); -E_LIMIT and -E_NOMEM end
+     * the evaluation; any other error becomes the expression's, with its text. */
     int (*get)(void *ctx, struct str field, struct cel_value *ret, struct err *err);
     void *ctx;
 };

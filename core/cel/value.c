@@ -256,10 +256,23 @@ static int find_json(struct cel_run *run, const struct cel_value *map, struct st
     return cel_from_json(run, j, t, ret, err);
 }
 
+static int ask_host(const struct cel_host *host, struct str field, struct cel_value *ret,
+                    bool *ret_found, struct err *err)
+{
+    int rc = host->get(host->ctx, field, ret, err);
+    *ret_found = rc == 0;
+    if (rc == 0 || rc == -E_NOT_FOUND)
+        return 0;
+    if (rc == -E_NOMEM || rc == -E_LIMIT)
+        return rc;
+    if (err)
+        err->code = E_INVALID;
+    return -E_INVALID;
+}
+
 int cel_map_find(struct cel_run *run, const struct cel_value *map, const struct cel_value *key,
                  struct cel_value *ret, bool *ret_found, struct err *err)
 {
-    int rc;
     if (map->kind == CEL_HOST || map->json) {
         if (key->kind != CEL_STRING) {
             *ret_found = false;
@@ -267,9 +280,7 @@ int cel_map_find(struct cel_run *run, const struct cel_value *map, const struct 
         }
         if (map->kind == CEL_MAP)
             return find_json(run, map, key->string, ret, ret_found, err);
-        rc = map->host->get(map->host->ctx, key->string, ret, err);
-        *ret_found = rc == 0;
-        return rc == -E_NOT_FOUND ? 0 : rc;
+        return ask_host(map->host, key->string, ret, ret_found, err);
     }
     const struct cel_map_entry *e = map->map ? find_entry(map->map, key) : NULL;
     *ret_found = e != NULL;

@@ -65,7 +65,9 @@ static int get_variable(void *ctx, struct str field, struct cel_value *ret, stru
 {
     (*(int *)ctx)++;
     if (str_is(field, "bad"))
-        return err_set(err, E_INVALID, "composed expression failed");
+        return err_set(err, E_INTERNAL, "composed expression failed");
+    if (str_is(field, "long"))
+        return err_set(err, E_LIMIT, "too long");
     if (!str_is(field, "n"))
         return -E_NOT_FOUND;
     *ret = (struct cel_value){.kind = CEL_INT, .i64 = 7};
@@ -89,6 +91,7 @@ static void host_objects_are_asked_when_read(void **state)
         {"variables.m", "!no such key: m"},
         {"variables.bad || true", "true"},
         {"variables.bad", "!composed expression failed"},
+        {"variables.long || true", "!too long"},
         {"gone", "!no such attribute(s): gone"},
     };
     table_check(&env, values, cases, 1);
