@@ -251,6 +251,37 @@ static int read_registries(struct reading *r, const struct json *v, void *to)
     return 0;
 }
 
+/* ---- the API ---- */
+
+static int read_oidc(struct reading *r, const struct json *v, void *to)
+{
+    static const struct key keys[] = {
+        {"issuer", check_text, 0},          {"client_id", check_text, 0},
+        {"ca", check_text, 0},              {"username_claim", check_text, 0},
+        {"username_prefix", check_text, 0}, {"groups_claim", check_text, 0},
+        {"groups_prefix", check_text, 0}};
+    CLEANUP_BUF struct buf text;
+    buf_init(&text, START_OIDC);
+    int rc = read_object(r, v, keys, sizeof keys / sizeof keys[0], NULL);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < 3; i++)
+        if (json_absent(json_get(v, keys[i].name)))
+            return wrong(r, v, "issuer, client_id and ca");
+    if (!str_starts(json_path_str(v, "issuer"), STR("https://")))
+        return wrong(r, json_get(v, "issuer"), "an https URL");
+    json_write(&text, v);
+    if (text.failed || !str_copy(to, START_OIDC, buf_str(&text)))
+        return wrong(r, v, "at most 8 KiB");
+    return 0;
+}
+
+static int read_api(struct reading *r, const struct json *v, void *to)
+{
+    static const struct key keys[] = {{"oidc", read_oidc, 0}};
+    return read_object(r, v, keys, 1, to);
+}
+
 /* ---- the whole ---- */
 
 void config_default(struct config *c)
@@ -266,6 +297,7 @@ int config_parse(const char *file, struct str text, struct config *ret_config, s
         {"ca", read_ca, offsetof(struct config, ca_pem)},
         {"network", read_network, offsetof(struct config, network)},
         {"registries", read_registries, offsetof(struct config, registries)},
+        {"api", read_api, offsetof(struct config, oidc)},
     };
     struct reading r = {.file = file, .err = err};
     struct json *root;

@@ -20,6 +20,15 @@
  *       ca: PEM                     trusted for it, its mirrors and token server, beside public authorities
  *       plain_http: true            HTTP in place of HTTPS, for it and mirrors without a scheme
  *       skip_verify: true           HTTPS with whatever certificate (never HTTP)
+ *   api:
+ *     oidc:                         an OpenID Connect issuer whose ID tokens are accepted
+ *       issuer: https://id.example  its iss, and where its discovery document lies
+ *       client_id: kubernetes       the aud that its tokens must have
+ *       ca: PEM                     trusted for fetching its keys
+ *       username_claim: email       default: sub
+ *       username_prefix: "oidc:"    default: ISSUER#, none with email; "-" is none
+ *       groups_claim: groups        default: tokens give no groups
+ *       groups_prefix: "oidc:"      the default
  */
 #ifndef MAIN_CONFIG_H
 #define MAIN_CONFIG_H
@@ -36,6 +45,7 @@ struct config {
     char ca_pem[CONFIG_CA]; /* certificate and key, or "" */
     struct config_network network;
     char registries[START_REGISTRIES]; /* see role_start */
+    char oidc[START_OIDC];
 };
 
 void config_default(struct config *c);

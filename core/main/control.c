@@ -14,6 +14,7 @@
 #include "drivers/disk/disk.h"
 #include "main/control_front.h"
 #include "main/keys_client.h"
+#include "main/oidc_keys.h"
 #include "sched/sched.h"
 #include "store/store.h"
 
@@ -23,6 +24,7 @@ struct control {
     struct keys_client *keys;
     struct api *api;
     struct control_front *front;
+    struct oidc_keys *oidc; /* NULL: no issuer is configured */
     struct client client, sched_client; /* shared caches of controllers and scheduler; binding */
     struct cache_set *caches;
     struct ctl *ctl;
@@ -150,8 +152,16 @@ static void keys_known(void *ctx, const struct keys_info *info)
         .sign = keys_client_sign,
         .ctx = c->keys,
     };
+    struct arena a CLEANUP_ARENA;
+    struct api_oidc oidc;
+    struct str oidc_ca;
+    arena_init(&a, 16 * START_OIDC);
+    if (oidc_settings(&a, c->env, &oidc, &oidc_ca))
+        o.oidc = &oidc;
     buf_append_str(&c->ca_pem, info->ca_pem);
     int rc = api_new(&o, &c->api, &err);
+    if (rc == 0 && o.oidc)
+        rc = oidc_keys_new(c->env, c->api, oidc.issuer, oidc_ca, &c->oidc, &err);
     if (rc == 0 && (rc = control_front_new(c->env, c->api, give_up, c, &c->front)) < 0)
         err_set(&err, -rc, "link to front: %s", err_text(rc));
     if (rc == 0 && (rc = api_bootstrap(c->api, bootstrapped, c)) < 0)
@@ -182,6 +192,7 @@ static void close_all(struct control *c)
     if (c->has_client)
         c->client.ops->close(c->client.self);
     control_front_free(c->front);
+    oidc_keys_free(c->oidc);
     if (c->api)
         api_free(c->api);
     keys_client_free(c->keys);

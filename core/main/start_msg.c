@@ -68,6 +68,7 @@ void start_msg_put(struct imsg_out *m, const struct role_start *s)
                      (s->with_node ? FLAG_NODE : 0u) | (s->with_control ? FLAG_CONTROL : 0u));
     imsg_put_u64(m, TAG_RESTARTS, s->restarts);
     imsg_put_cstr(m, TAG_REGISTRIES, s->registries);
+    imsg_put_cstr(m, TAG_OIDC, s->oidc);
     machine_net_put(m, &s->net);
     config_network_put(m, &s->network);
 }
@@ -86,6 +87,7 @@ int start_msg_get(const struct imsg_in *m, struct role_start *s)
         !get_text(m, TAG_DATA_DIR, s->data_dir, sizeof s->data_dir) ||
         !get_text(m, TAG_ENDPOINT, s->endpoint, sizeof s->endpoint) ||
         !get_text(m, TAG_REGISTRIES, s->registries, sizeof s->registries) ||
+        !get_text(m, TAG_OIDC, s->oidc, sizeof s->oidc) ||
         !imsg_get(m, TAG_LISTEN, &listen) || !start_msg_get_addr(listen, &s->listen) ||
         !imsg_get(m, TAG_API, &api) || !start_msg_get_addr(api, &s->api) ||
         !imsg_get_u64(m, TAG_FLAGS, &flags) || !imsg_get_u64(m, TAG_RESTARTS, &s->restarts))
