@@ -3,6 +3,8 @@
 #include "codec/yaml.h"
 #include "schema/protobuf.h"
 
+enum { PROBLEMS_RANKED = 128 };
+
 static struct str media_type(const struct api_request *r)
 {
     struct str rest = r->content_type, part;
@@ -94,6 +96,108 @@ void body_keep_reset(struct arena *a, struct json *object)
         json_append(a, list, json_new(a, JSON_OBJECT));
 }
 
+/* ---- problems in the order of the document ---- */
+
+struct ranking {
+    struct str names[PROBLEMS_RANKED]; /* paths of the problems */
+    uint32_t ranks[PROBLEMS_RANKED];
+    size_t count;
+    uint32_t next;
+    struct buf path;
+};
+
+static void rank_below(struct ranking *k, const struct json *j)
+{
+    unsigned at = 0;
+    for (const struct json *m = json_first(j); m; m = m->next, at++) {
+        size_t was = buf_len(&k->path);
+        if (j->type == JSON_ARRAY)
+            buf_printf(&k->path, "[%u]", at);
+        else
+            buf_printf(&k->path, "%s" STR_FMT, was ? "." : "", STR_ARG(m->key));
+        for (size_t i = 0; i < k->count; i++)
+            if (!k->ranks[i] && str_eq(k->names[i], buf_str(&k->path)))
+                k->ranks[i] = ++k->next;
+        if (m->type == JSON_OBJECT || m->type == JSON_ARRAY)
+            rank_below(k, m);
+        buf_truncate(&k->path, was);
+    }
+}
+
+/* A field that is there thrice is told once, and what is unknown is not a duplicate. */
+static bool said_elsewhere(struct schema_problem *const *list, size_t count, size_t at)
+{
+    struct str text = str_of(list[at]->text), kind = STR("duplicate field ");
+    for (size_t i = 0; i < count; i++) {
+        struct str other = str_of(list[i]->text);
+        if (i < at && str_eq(other, text))
+            return true;
+        if (i != at && str_starts(text, kind) && str_starts(other, STR("unknown field ")) &&
+            str_ends(other, str_make(text.p + kind.n, text.n - kind.n)))
+            return true;
+    }
+    return false;
+}
+
+/* Fields that are there twice are found while reading, unknown ones while checking; upstream finds
+ * both in one pass. */
+static void put_in_order(struct arena *a, struct schema_problems *problems,
+                         const struct json *document)
+{
+    struct ranking *k = arena_zalloc(a, sizeof *k);
+    struct schema_problem *sorted[PROBLEMS_RANKED];
+    if (!k)
+        return;
+    for (struct schema_problem *p = problems->first; p && k->count < PROBLEMS_RANKED; p = p->next) {
+        struct str text = str_of(p->text);
+        ptrdiff_t quote = str_find_byte(text, '"');
+        size_t from = quote < 0 ? text.n : (size_t)quote + 1;
+        size_t to = k->count++;
+        k->names[to] = str_make(text.p + from, text.n > from ? text.n - from - 1 : 0);
+        sorted[to] = p;
+    }
+    if (k->count < problems->count)
+        return;
+    buf_init(&k->path, LIMIT_BODY_BYTES);
+    rank_below(k, document);
+    buf_done(&k->path);
+    for (size_t i = 1; i < k->count; i++)
+        for (size_t at = i; at > 0 && k->ranks[at] < k->ranks[at - 1]; at--) {
+            struct schema_problem *p = sorted[at];
+            uint32_t rank = k->ranks[at];
+            sorted[at] = sorted[at - 1];
+            k->ranks[at] = k->ranks[at - 1];
+            sorted[at - 1] = p;
+            k->ranks[at - 1] = rank;
+        }
+    *problems = (struct schema_problems){NULL, NULL, 0};
+    for (size_t i = 0; i < k->count; i++) {
+        if (said_elsewhere(sorted, k->count, i))
+            continue;
+        sorted[i]->next = NULL;
+        *(problems->first ? &problems->last->next : &problems->first) = sorted[i];
+        problems->last = sorted[i];
+        problems->count++;
+    }
+}
+
+static int check(struct arena *a, const struct schema_type *type, struct json *object,
+                 enum schema_validation mode, struct schema_problems *problems, struct err *err)
+{
+    bool twice = mode != SCHEMA_IGNORE && problems->count;
+    struct json *document = twice ? json_clone(a, object) : NULL;
+    if (!document)
+        return schema_check(a, type, object, mode, problems, err);
+    int rc = schema_check(a, type, object, SCHEMA_WARN, problems, err);
+    if (rc)
+        return rc;
+    put_in_order(a, problems, document);
+    if (mode != SCHEMA_STRICT)
+        return 0;
+    const char *text = schema_problems_text(a, problems);
+    return text ? err_set(err, E_BAD_REQUEST, "%s", text) : -E_NOMEM;
+}
+
 int body_read(struct api_request *r, struct arena *a, const struct schema_resource *res,
               struct json **ret)
 {
@@ -119,7 +223,7 @@ int body_read(struct api_request *r, struct arena *a, const struct schema_resour
         return rc;
     body_keep_reset(a, object);
     const struct schema_type *type = schema_resource_type(res);
-    rc = type ? schema_check(a, type, object, mode, &problems, &err) : 0;
+    rc = type ? check(a, type, object, mode, &problems, &err) : 0;
     if (rc == -E_NOMEM)
         return fail_memory(r);
     if (rc < 0)

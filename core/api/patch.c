@@ -2,6 +2,7 @@
  * apply patch holds (manager.c applies it). */
 #include "codec/patch.h"
 #include "api/write.h"
+#include "codec/yaml.h"
 
 enum patch_kind { PATCH_JSON, PATCH_MERGE, PATCH_STRATEGIC, PATCH_APPLY };
 
@@ -38,6 +39,21 @@ bool patch_is_apply(const struct api_request *r)
 
 /* ---- apply ---- */
 
+/* The first key that is there twice, in the words of the YAML library that upstream reads with. */
+static const char *duplicate_text(struct arena *a, struct str body)
+{
+    struct err err = {0};
+    struct json *j;
+    if (yaml_parse(a, body, NULL, &j, NULL, &err) == 0)
+        return NULL;
+    struct str text = str_of(err.text);
+    ptrdiff_t comma = str_find_byte(text, ','), colon = str_find(text, STR(": key "));
+    if (comma < 0 || colon < comma)
+        return arena_strdup(a, err.text);
+    return arena_printf(a, "error converting YAML to JSON: yaml: unmarshal errors:\n  %.*s" STR_FMT,
+                        (int)comma, text.p, (int)(text.n - (size_t)colon), text.p + colon);
+}
+
 int patch_read_config(struct api_request *r, struct arena *a, const struct schema_resource *res,
                       struct json **ret)
 {
@@ -62,10 +78,11 @@ int patch_read_config(struct api_request *r, struct arena *a, const struct schem
                                 STR_ARG(has_version), STR_ARG(has_kind));
     if (!json_absent(json_path(config, "metadata.managedFields")))
         return fail_bad_request(r, "metadata.managedFields must be nil");
-    if (problems.count && mode == SCHEMA_STRICT)
-        return fail_bad_request(r, "error strict decoding patch: %s", problems.first->text);
-    for (const struct schema_problem *p = problems.first; p && mode == SCHEMA_WARN; p = p->next)
-        request_warn(r, "%s", p->text);
+    const char *twice = problems.count && mode != SCHEMA_IGNORE ? duplicate_text(a, r->body) : NULL;
+    if (twice && mode == SCHEMA_STRICT)
+        return fail_bad_request(r, "error strict decoding patch: %s", twice);
+    if (twice)
+        request_warn(r, "%s", twice);
     *ret = config;
     return 0;
 }

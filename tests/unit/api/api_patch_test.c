@@ -69,7 +69,24 @@ static void strict_patches_name_what_is_unknown_or_double(void **state)
     }
     expect_within(patch(f, STRICT "&fieldManager=x", APPLY,
                         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  name: p\n"),
-                  400, "error strict decoding patch: ");
+                  400,
+                  "error strict decoding patch: error converting YAML to JSON: yaml: unmarshal "
+                  "errors:\n  line 5: key \"name\" already set in map");
+}
+
+static void strict_creates_name_problems_in_the_order_of_the_document(void **state)
+{
+    struct fixture *f = *state;
+    expect_message(
+        ask(f, "POST", PODS STRICT,
+            "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"q\"},\"x\":1,"
+            "\"spec\":{"
+            "\"dnsPolicy\":\"Default\",\"dnsPolicy\":\"Default\",\"containers\":[{\"name\":\"a\","
+            "\"foo\":1,\"image\":\"i\",\"image\":\"j\"}],\"bar\":1,\"bar\":2,\"bar\":3}}"),
+        400,
+        "Pod in version \"v1\" cannot be handled as a Pod: strict decoding error: unknown field "
+        "\"x\", duplicate field \"spec.dnsPolicy\", unknown field \"spec.containers[0].foo\", "
+        "duplicate field \"spec.containers[0].image\", unknown field \"spec.bar\"");
 }
 
 static void patches_warn_unless_told_otherwise(void **state)
@@ -162,6 +179,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(strict_patches_name_what_is_unknown_or_double),
+        T(strict_creates_name_problems_in_the_order_of_the_document),
         T(patches_warn_unless_told_otherwise),
         T(a_failed_test_changes_nothing),
         T(a_value_of_the_wrong_type_is_named),
