@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "schema/managed.h"
 #include "schema/printers.h"
 
 static const char pod[] =
@@ -73,11 +74,100 @@ static void every_failed_allocation_is_an_error(void **state)
     }
 }
 
+/* ---- server-side apply ---- */
+
+static const char applied[] =
+    "{\"apiVersion\":\"v1\",\"metadata\":{\"labels\":{\"x\":\"z\"}},\"spec\":{\"containers\":[{"
+    "\"name\":\"d\",\"image\":\"i\"},{\"name\":\"c\",\"image\":\"k\"}]}}";
+static const char less[] = "{\"apiVersion\":\"v1\",\"spec\":{\"containers\":[{\"name\":\"c\"}]}}";
+
+static int apply(struct arena *a, struct json **ret_object)
+{
+    const struct schema_resource *r = schema_resource_find(STR(""), STR("v1"), STR("pods"));
+    struct managed_context c = {.arena = a,
+                                .type = apply_node_of_type(schema_resource_type(r)),
+                                .version = STR("v1"),
+                                .manager = STR("kubectl"),
+                                .now = "2026-01-01T00:00:00Z"};
+    struct managed_result first, second;
+    struct json *live, *more, *fewer, *now;
+    struct err err;
+    int rc = json_parse(a, str_of(pod), NULL, &live, NULL);
+    rc = rc ? rc : json_parse(a, str_of(applied), NULL, &more, NULL);
+    rc = rc ? rc : json_parse(a, str_of(less), NULL, &fewer, NULL);
+    if (rc)
+        return rc;
+    json_remove(json_get(live, "spec"), "nope");
+    rc = managed_update(&c, NULL, live, NULL);
+    rc = rc ? rc : managed_apply(&c, live, more, true, &first, &err);
+    rc = rc ? rc : managed_apply(&c, first.object, fewer, false, &second, &err);
+    now = rc ? NULL : json_clone(a, second.object);
+    json_remove(json_get(now, "spec"), "containers");
+    c.manager = STR("other");
+    rc = rc ? rc : managed_update(&c, second.object, now, NULL);
+    if (rc)
+        return rc;
+    *ret_object = now;
+    return a->failed ? -E_NOMEM : 0;
+}
+
+static void assert_applied(const struct json *object)
+{
+    const struct json *list = json_path(object, "metadata.managedFields");
+    assert_int_equal(json_count(list), 1);
+    assert_string_equal(json_path_cstr(json_first(list), "manager"), "kubectl");
+    assert_null(json_path(object, "metadata.labels.x"));
+}
+
+static void an_apply_at_every_cap_is_all_or_an_error(void **state)
+{
+    int successes = 0;
+    (void)state;
+    for (size_t cap = 0; successes < 5; cap += 512) {
+        struct arena a;
+        struct json *object = NULL;
+        arena_init(&a, cap);
+        int rc = apply(&a, &object);
+        if (rc != 0 && rc != -E_NOMEM)
+            fail_msg("arena of %d bytes: answer %d", (int)cap, rc);
+        if (rc == 0) {
+            assert_applied(object);
+            successes++;
+        }
+        arena_done(&a);
+        assert_int_equal(mem_live_count(), 0);
+        assert_true(cap < 1 << 20);
+    }
+}
+
+static void an_apply_at_every_failed_allocation_is_an_error(void **state)
+{
+    int rc = -E_NOMEM;
+    (void)state;
+    for (uint64_t n = 1; rc != 0; n++) {
+        struct arena a;
+        struct json *object = NULL;
+        arena_init(&a, 1 << 20);
+        mem_fail_nth(n);
+        rc = apply(&a, &object);
+        mem_fail_nth(0);
+        if (rc != 0 && rc != -E_NOMEM)
+            fail_msg("allocation %d failed: answer %d", (int)n, rc);
+        if (rc == 0)
+            assert_applied(object);
+        arena_done(&a);
+        assert_int_equal(mem_live_count(), 0);
+        assert_true(n < 5000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cap_gives_all_or_an_error),
         cmocka_unit_test(every_failed_allocation_is_an_error),
+        cmocka_unit_test(an_apply_at_every_cap_is_all_or_an_error),
+        cmocka_unit_test(an_apply_at_every_failed_allocation_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
