@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/api_int.h"
+#include "api/crd/crd.h"
 #include "api/auth/auth.h"
 #include "api/write.h"
 
@@ -43,6 +44,8 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
         err_set(err, E_NOMEM, "out of memory");
     else
         rc = auth_new(api, o, err);
+    if (rc == 0 && (rc = crds_new(api)) < 0)
+        err_set(err, E_NOMEM, "out of memory");
     if (rc < 0) {
         api_free(api);
         return rc;
@@ -64,6 +67,7 @@ void api_free(struct api *api)
     frames_free(api);
     expiry_free(api->expiry);
     discovery_free(api->discovery);
+    crds_free(api);
     bootstrap_free(api->bootstrap);
     auth_free(api);
     mem_free(api->node_name);
@@ -82,6 +86,7 @@ int64_t api_now_us(struct api *api)
 
 static void request_free(struct api_request *r)
 {
+    crd_unref(r->crd);
     list_remove(&r->link);
     arena_done(&r->work);
     arena_done(&r->arena);
@@ -234,6 +239,8 @@ static bool find_resource(struct api_request *r)
                                           STR_ARG(u->subresource))
                            : arena_strndup(&r->arena, u->resource.p, u->resource.n);
     r->resource = name ? schema_resource_find(u->group, u->version, str_of(name)) : NULL;
+    if (!r->resource)
+        crd_find_resource(r);
     if (!r->resource)
         return false;
     bool namespaced = schema_resource_namespaced(r->resource);

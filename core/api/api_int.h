@@ -13,6 +13,7 @@
  *   subresource.c  binding, eviction, scale; connect.c: what ends at a kubelet; reviews.c
  *   discovery.c    what there is; health.c
  *   expire.c       old events go
+ *   crd/           resources that clients defined
  *   bootstrap.c    first objects
  *   local.c        the in-process client
  *   kinds/         one file a kind
@@ -96,6 +97,8 @@ struct accept {
 /* ---- kinds ---- */
 struct write;
 
+struct crd;
+struct crds;
 struct kind_field {              /* selectable, besides metadata.name and metadata.namespace */
     const char *selector, *path; /* dotted path in the stored form */
 };
@@ -126,6 +129,9 @@ struct kind {
     int (*commit)(struct write *w);
     /* Before the last copy is deleted: further operations for the command. */
     void (*deleted)(struct write *w);
+    /* DELETE, before it is decided what becomes of object; nonzero: answered. */
+    int (*before_delete)(struct write *w);
+    uint64_t form; /* of the fields; 0: they never change */
 };
 
 /* Never NULL: resources without a file of their own get the generic kind. */
@@ -157,6 +163,7 @@ struct api_request {
     bool as_too_many;
     struct json *as_extra;
     const struct schema_resource *resource; /* of the path; NULL for non-resource requests */
+    struct crd *crd;                        /* that made the resource, or NULL */
     const struct kind *kind;
     const char *warnings[WARNINGS_MOST];
     size_t warning_count;
@@ -196,6 +203,7 @@ struct api {
     size_t snapshot_count;
     struct frame_slot *frames; /* watch events as last written */
     struct discovery *discovery;
+    struct crds *crds;
     struct expiry *expiry;
     struct prng prng;
     struct bootstrap *bootstrap;
@@ -286,6 +294,7 @@ int protobuf_put_stored_event(struct buf *out, const char *type, const struct sc
 
 /* ---- object.c ---- */
 struct companion { /* beside a stored value: what selectors ask for */
+    uint64_t form; /* kind->form that the fields were taken for */
     uint32_t label_count, field_count;
     struct str pairs[]; /* labels: key, value ...; then fields' values, in the kind's order */
 };

@@ -1,4 +1,5 @@
 /* Bodies: JSON or YAML, read strictly and brought into the form of their kind. */
+#include "api/crd/crd.h"
 #include "api/write.h"
 #include "codec/yaml.h"
 #include "schema/protobuf.h"
@@ -223,7 +224,8 @@ int body_read(struct api_request *r, struct arena *a, const struct schema_resour
         return rc;
     body_keep_reset(a, object);
     const struct schema_type *type = schema_resource_type(res);
-    rc = type ? check(a, type, object, mode, &problems, &err) : 0;
+    rc = type ? check(a, type, object, mode, &problems, &err)
+              : crd_check(a, res, object, mode, &problems, &err);
     if (rc == -E_NOMEM)
         return fail_memory(r);
     if (rc < 0)

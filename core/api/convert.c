@@ -2,6 +2,7 @@
  * Resources that exist in two versions and are stored once: Events of the core group and of
  * events.k8s.io (stored as core), HorizontalPodAutoscalers v1 and v2 (stored as v2).
  */
+#include "api/crd/crd.h"
 #include "api/api_int.h"
 
 struct rename {
@@ -32,7 +33,7 @@ static bool is_old_autoscaler(const struct schema_resource *res)
 
 bool object_converted(const struct schema_resource *res)
 {
-    return is_new_event(res) || is_old_autoscaler(res);
+    return is_new_event(res) || is_old_autoscaler(res) || crd_of(res);
 }
 
 static void rename_members(struct json *object, bool to_stored)
@@ -110,6 +111,8 @@ int convert_to_stored(struct arena *a, const struct schema_resource *res, struct
 
 int convert_from_stored(struct arena *a, const struct schema_resource *res, struct json *object)
 {
+    if (crd_of(res))
+        return crd_from_stored(a, res, object);
     if (is_new_event(res))
         rename_members(object, false);
     return is_old_autoscaler(res) ? autoscaler_from_stored(a, object) : 0;

@@ -308,6 +308,8 @@ static bool attempt_one(struct api_request *r, struct str ns, struct str name)
         return true;
     }
     w->object = json_clone(w->a, w->old);
+    if (w->kind->before_delete && w->kind->before_delete(w) != 0)
+        return true;
     bool change = decide(w, &d->options);
     if (w->a->failed)
         fail_memory(r);

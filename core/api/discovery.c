@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "api/crd/crd.h"
 #include "api/api_int.h"
 #include "keelson_version.h"
 #include "schema/openapi.h"
@@ -63,15 +64,15 @@ static bool is_in(const struct schema_resource *res, struct schema_group_version
 
 /* ---- the plain form ---- */
 
-static void write_resource_list(struct buf *out, struct schema_group_version gv)
+static void write_resource_list(struct buf *out, const struct catalog *all, struct schema_group_version gv)
 {
     bool first = true;
     buf_printf(out,
                "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s%s%s\","
                "\"resources\":[",
                gv.group, gv.group[0] ? "/" : "", gv.version);
-    for (size_t i = 0; i < schema_resource_count(); i++) {
-        const struct schema_resource *res = schema_resource_at(i);
+    for (size_t i = 0; i < all->resource_count; i++) {
+        const struct schema_resource *res = all->resources[i];
         if (!is_in(res, gv))
             continue;
         buf_printf(out, "%s{\"name\":\"%s\",\"singularName\":\"%s\",\"namespaced\":%s",
@@ -98,13 +99,13 @@ static void put_version(struct buf *out, struct schema_group_version gv)
 }
 
 /* head: with kind and apiVersion. False: no such group. */
-static bool write_group(struct buf *out, struct str group, bool head)
+static bool write_group(struct buf *out, const struct catalog *all, struct str group, bool head)
 {
     struct schema_group_version preferred = {NULL, NULL};
     buf_puts(out, head ? "{\"kind\":\"APIGroup\",\"apiVersion\":\"v1\"," : "{");
     buf_printf(out, "\"name\":\"" STR_FMT "\",\"versions\":[", STR_ARG(group));
-    for (size_t i = 0; i < schema_group_version_count(); i++) {
-        struct schema_group_version gv = schema_group_version_at(i);
+    for (size_t i = 0; i < all->version_count; i++) {
+        struct schema_group_version gv = all->versions[i];
         if (!str_is(group, gv.group))
             continue;
         if (preferred.group)
@@ -121,20 +122,20 @@ static bool write_group(struct buf *out, struct str group, bool head)
     return true;
 }
 
-static void write_group_list(struct buf *out)
+static void write_group_list(struct buf *out, const struct catalog *all)
 {
     const char *last = "";
     bool first = true;
     buf_puts(out, "{\"kind\":\"APIGroupList\",\"apiVersion\":\"v1\",\"groups\":[");
-    for (size_t i = 0; i < schema_group_version_count(); i++) {
-        struct schema_group_version gv = schema_group_version_at(i);
+    for (size_t i = 0; i < all->version_count; i++) {
+        struct schema_group_version gv = all->versions[i];
         if (!gv.group[0] || cstr_eq(gv.group, last))
             continue;
         last = gv.group;
         if (!first)
             buf_putc(out, ',');
         first = false;
-        write_group(out, str_of(gv.group), false);
+        write_group(out, all, str_of(gv.group), false);
     }
     buf_puts(out, "]}\n");
 }
@@ -148,9 +149,9 @@ static void put_response_kind(struct buf *out, const struct schema_resource *res
                schema_resource_kind(res));
 }
 
-static void put_resource_v2(struct buf *out, size_t index)
+static void put_resource_v2(struct buf *out, const struct catalog *all, size_t index)
 {
-    const struct schema_resource *res = schema_resource_at(index);
+    const struct schema_resource *res = all->resources[index];
     buf_printf(out, "{\"resource\":\"%s\",", schema_resource_plural(res));
     put_response_kind(out, res);
     buf_printf(out, ",\"scope\":\"%s\",\"singularResource\":\"%s\"",
@@ -160,8 +161,8 @@ static void put_resource_v2(struct buf *out, size_t index)
     put_strings(out, "shortNames", schema_resource_short_names(res));
     put_strings(out, "categories", schema_resource_categories(res));
     bool first = true;
-    for (size_t i = index + 1; i < schema_resource_count(); i++) {
-        const struct schema_resource *sub = schema_resource_at(i);
+    for (size_t i = index + 1; i < all->resource_count; i++) {
+        const struct schema_resource *sub = all->resources[i];
         if (!schema_resource_subresource(sub)[0] ||
             !cstr_eq(schema_resource_plural(sub), schema_resource_plural(res)) ||
             !cstr_eq(schema_resource_group(sub), schema_resource_group(res)) ||
@@ -177,31 +178,31 @@ static void put_resource_v2(struct buf *out, size_t index)
     buf_puts(out, first ? "}" : "]}");
 }
 
-static void put_version_v2(struct buf *out, struct schema_group_version gv)
+static void put_version_v2(struct buf *out, const struct catalog *all, struct schema_group_version gv)
 {
     bool first = true;
     buf_printf(out, "{\"version\":\"%s\",\"resources\":[", gv.version);
-    for (size_t i = 0; i < schema_resource_count(); i++) {
-        const struct schema_resource *res = schema_resource_at(i);
+    for (size_t i = 0; i < all->resource_count; i++) {
+        const struct schema_resource *res = all->resources[i];
         if (!is_in(res, gv) || schema_resource_subresource(res)[0])
             continue;
         if (!first)
             buf_putc(out, ',');
         first = false;
-        put_resource_v2(out, i);
+        put_resource_v2(out, all, i);
     }
     buf_puts(out, "],\"freshness\":\"Current\"}");
 }
 
-static void write_aggregated(struct buf *out, bool core, struct str version)
+static void write_aggregated(struct buf *out, const struct catalog *all, bool core, struct str version)
 {
     const char *last = NULL;
     buf_printf(out,
                "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/" STR_FMT
                "\",\"metadata\":{},\"items\":[",
                STR_ARG(version));
-    for (size_t i = 0; i < schema_group_version_count(); i++) {
-        struct schema_group_version gv = schema_group_version_at(i);
+    for (size_t i = 0; i < all->version_count; i++) {
+        struct schema_group_version gv = all->versions[i];
         if (!gv.group[0] != core)
             continue;
         if (cstr_eq(last, gv.group)) {
@@ -212,7 +213,7 @@ static void write_aggregated(struct buf *out, bool core, struct str version)
                 last ? "]}," : "", gv.group);
             last = gv.group;
         }
-        put_version_v2(out, gv);
+        put_version_v2(out, all, gv);
     }
     buf_puts(out, last ? "]}]}\n" : "]}\n");
 }
@@ -257,14 +258,14 @@ static void reply_hashed(struct api_request *r, const char *content_type, struct
     reply_with_etag(r, content_type, etag, buf_str(out));
 }
 
-static void reply_root(struct api_request *r, struct buf *out, bool core)
+static void reply_root(struct api_request *r, struct buf *out, const struct catalog *all, bool core)
 {
     if (r->accept.form == FORM_DISCOVERY) {
         char type[100];
         snprintf(type, sizeof type,
                  "application/json;g=apidiscovery.k8s.io;v=" STR_FMT ";as=APIGroupDiscoveryList",
                  STR_ARG(r->accept.version));
-        write_aggregated(out, core, r->accept.version);
+        write_aggregated(out, all, core, r->accept.version);
         reply_hashed(r, type, out);
         return;
     }
@@ -275,7 +276,7 @@ static void reply_root(struct api_request *r, struct buf *out, bool core)
                    "\"0.0.0.0/0\",\"serverAddress\":\"%s:%u\"}]}\n",
                    r->api->node_addr, (unsigned)r->api->port);
     else
-        write_group_list(out);
+        write_group_list(out, all);
     reply_hashed(r, "application/json", out);
 }
 
@@ -299,29 +300,58 @@ static struct discovery *hashes(struct api *api)
     return api->discovery;
 }
 
-/* The hash of a group's document is part of its address, so clients may keep it for ever. */
-static const char *v3_hash(struct discovery *d, size_t index)
+/* One group version's document: of the tables, or of definitions. */
+static int write_v3(struct api *api, struct str group, struct str version, struct buf *out)
 {
-    struct schema_group_version gv = schema_group_version_at(index);
-    char *hash = d->v3_hash[index];
-    if (!hash[0]) {
-        struct buf doc CLEANUP_BUF;
-        buf_init(&doc, DOCUMENT_BYTES);
-        if (openapi_v3(str_of(gv.group), str_of(gv.version), &doc) < 0)
-            return NULL;
-        hash_of(buf_str(&doc), hash);
-    }
-    return hash;
+    int rc = openapi_v3(group, version, out);
+    if (rc != -E_NOT_FOUND)
+        return rc;
+    buf_clear(out);
+    return crd_openapi_v3(api, group, version, out);
 }
 
-static void reply_v3_index(struct api_request *r, struct buf *out)
+/* Of the tables: its place there; else GROUPS. */
+static size_t fixed_index(struct schema_group_version gv)
 {
-    struct discovery *d = hashes(r->api);
+    for (size_t i = 0; i < schema_group_version_count() && i < GROUPS; i++) {
+        struct schema_group_version fixed = schema_group_version_at(i);
+        if (cstr_eq(fixed.group, gv.group) && cstr_eq(fixed.version, gv.version))
+            return i;
+    }
+    return GROUPS;
+}
+
+/* The hash of a group's document is part of its address, so clients may keep it for ever. Those of
+ * the tables never change. */
+static int v3_hash(struct api *api, struct schema_group_version gv, char ret[SHA256_HEX])
+{
+    struct discovery *d = hashes(api);
+    size_t index = fixed_index(gv);
+    struct buf doc CLEANUP_BUF;
+    if (!d)
+        return -E_NOMEM;
+    if (index < GROUPS && d->v3_hash[index][0]) {
+        memcpy(ret, d->v3_hash[index], SHA256_HEX);
+        return 0;
+    }
+    buf_init(&doc, DOCUMENT_BYTES);
+    int rc = write_v3(api, str_of(gv.group), str_of(gv.version), &doc);
+    if (rc < 0)
+        return rc;
+    hash_of(buf_str(&doc), ret);
+    if (index < GROUPS)
+        memcpy(d->v3_hash[index], ret, SHA256_HEX);
+    return 0;
+}
+
+static void reply_v3_index(struct api_request *r, struct buf *out, const struct catalog *all)
+{
+    char hash[SHA256_HEX];
     buf_puts(out, "{\"paths\":{");
-    for (size_t i = 0; d && i < schema_group_version_count() && i < GROUPS; i++) {
-        struct schema_group_version gv = schema_group_version_at(i);
-        const char *hash = v3_hash(d, i), *root = gv.group[0] ? "apis/" : "api", *slash = "/";
-        if (!hash) {
+    for (size_t i = 0; i < all->version_count; i++) {
+        struct schema_group_version gv = all->versions[i];
+        const char *root = gv.group[0] ? "apis/" : "api", *slash = "/";
+        if (v3_hash(r->api, gv, hash) < 0) {
             fail_memory(r);
             return;
         }
@@ -330,10 +360,7 @@ static void reply_v3_index(struct api_request *r, struct buf *out)
                    gv.version, hash);
     }
     buf_puts(out, "}}\n");
-    if (d)
-        reply_hashed(r, "application/json", out);
-    else
-        fail_memory(r);
+    reply_hashed(r, "application/json", out);
 }
 
 /* path: "api/v1" or "apis/apps/v1" */
@@ -344,7 +371,7 @@ static void reply_v3(struct api_request *r, struct buf *out, struct str path)
     if (ok && str_is(root, "apis"))
         ok = str_split(&rest, '/', &group) && group.n;
     ok = ok && str_split(&rest, '/', &version) && !rest.p;
-    int rc = ok ? openapi_v3(group, version, out) : -E_NOT_FOUND;
+    int rc = ok ? write_v3(r->api, group, version, out) : -E_NOT_FOUND;
     if (rc == -E_NOT_FOUND)
         fail_no_route(r);
     else if (rc < 0)
@@ -368,11 +395,11 @@ static void reply_v2(struct api_request *r, struct buf *out)
 
 /* ---- routes ---- */
 
-static void reply_paths(struct api_request *r, struct buf *out)
+static void reply_paths(struct api_request *r, struct buf *out, const struct catalog *all)
 {
     buf_puts(out, "{\n  \"paths\": [\n    \"/api\",\n    \"/api/v1\",\n    \"/apis\"");
-    for (size_t i = 0; i < schema_group_version_count(); i++) {
-        struct schema_group_version gv = schema_group_version_at(i);
+    for (size_t i = 0; i < all->version_count; i++) {
+        struct schema_group_version gv = all->versions[i];
         if (gv.group[0])
             buf_printf(out, ",\n    \"/apis/%s\",\n    \"/apis/%s/%s\"", gv.group, gv.group,
                        gv.version);
@@ -383,7 +410,8 @@ static void reply_paths(struct api_request *r, struct buf *out)
     reply_bytes(r, 200, "application/json", buf_str(out));
 }
 
-static bool reply_group(struct api_request *r, struct buf *out, struct str path)
+static bool reply_group(struct api_request *r, struct buf *out, const struct catalog *all,
+                        struct str path)
 {
     struct str rest = path, part[3];
     size_t n = 0;
@@ -393,7 +421,7 @@ static bool reply_group(struct api_request *r, struct buf *out, struct str path)
         return false;
     bool core = str_is(part[0], "api");
     if (n == 2 && !core) {
-        if (!write_group(out, part[1], true))
+        if (!write_group(out, all, part[1], true))
             return false;
         buf_putc(out, '\n');
         reply_hashed(r, "application/json", out);
@@ -401,10 +429,10 @@ static bool reply_group(struct api_request *r, struct buf *out, struct str path)
     }
     if (n != (core ? 2 : 3))
         return false;
-    for (size_t i = 0; i < schema_group_version_count(); i++) {
-        struct schema_group_version gv = schema_group_version_at(i);
+    for (size_t i = 0; i < all->version_count; i++) {
+        struct schema_group_version gv = all->versions[i];
         if (str_is(core ? STR("") : part[1], gv.group) && str_is(part[n - 1], gv.version)) {
-            write_resource_list(out, gv);
+            write_resource_list(out, all, gv);
             reply_hashed(r, "application/json", out);
             return true;
         }
@@ -416,25 +444,30 @@ bool discovery_handle(struct api_request *r)
 {
     struct str path = r->url.path;
     struct buf out CLEANUP_BUF;
+    struct catalog all;
     buf_init(&out, DOCUMENT_BYTES);
     if (!cstr_eq(r->url.verb, "get"))
         return false;
+    if (catalog_make(r->api, &r->arena, &all) < 0) {
+        fail_memory(r);
+        return true;
+    }
     if (path.n > 1 && path.p[path.n - 1] == '/')
         path.n--;
     if (str_is(path, "/"))
-        reply_paths(r, &out);
+        reply_paths(r, &out, &all);
     else if (str_is(path, "/version"))
         reply_version(r, &out);
     else if (str_is(path, "/api") || str_is(path, "/apis"))
-        reply_root(r, &out, str_is(path, "/api"));
+        reply_root(r, &out, &all, str_is(path, "/api"));
     else if (str_is(path, "/openapi/v2"))
         reply_v2(r, &out);
     else if (str_is(path, "/openapi/v3"))
-        reply_v3_index(r, &out);
+        reply_v3_index(r, &out, &all);
     else if (str_starts(path, STR("/openapi/v3/")))
         reply_v3(r, &out, str_make(path.p + 12, path.n - 12));
     else if (str_starts(path, STR("/api/")) || str_starts(path, STR("/apis/")))
-        return reply_group(r, &out, str_make(path.p + 1, path.n - 1));
+        return reply_group(r, &out, &all, str_make(path.p + 1, path.n - 1));
     else
         return false;
     return true;

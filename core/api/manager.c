@@ -1,5 +1,6 @@
 /* Field managers: who a write is by, what its resource leaves alone, and managedFields around it.
  */
+#include "api/crd/crd.h"
 #include "api/write.h"
 #include "codec/utf8.h"
 #include "schema/managed.h"
@@ -131,6 +132,11 @@ static const struct schema_resource *resource_at(const struct write *w, struct s
     struct str rest =
         slash < 0 ? version : str_make(version.p + slash + 1, version.n - (size_t)slash - 1);
     const char *plural = schema_resource_plural(w->resource);
+    const struct crd_version *custom = crd_of(w->resource);
+    if (custom) {
+        custom = str_is(group, custom->crd->group) ? crd_version_find(custom->crd, rest) : NULL;
+        return custom ? custom->main : NULL;
+    }
     const struct schema_resource *other = schema_resource_find(group, rest, str_of(plural));
     if (!other || !cstr_eq(storage_group(schema_resource_group(other), plural),
                            storage_group(schema_resource_group(w->resource), plural)))
@@ -151,7 +157,7 @@ static int convert(void *ctx, struct str from, struct str to, const struct json 
     if (rc)
         return rc;
     json_set_str(w->a, copy, "apiVersion", to);
-    *ret_type = apply_node_of_type(schema_resource_type(target));
+    *ret_type = crd_apply_node(target);
     *ret_object = copy;
     return w->a->failed ? -E_NOMEM : 0;
 }
@@ -161,7 +167,7 @@ static int context(struct write *w, struct managed_context *ret)
     const char *subresource = schema_resource_subresource(w->r->resource);
     struct str asked = url_param(&w->r->url, "fieldManager");
     *ret = (struct managed_context){.arena = w->a,
-                                    .type = apply_node_of_type(schema_resource_type(w->resource)),
+                                    .type = crd_apply_node(w->resource),
                                     .version = version_of(w->a, w->resource),
                                     .subresource = str_of(subresource),
                                     .manager = asked.n ? asked : name_of_agent(w),

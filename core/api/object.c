@@ -52,9 +52,7 @@ int object_decode(struct arena *a, const struct schema_resource *res, struct str
     const char *version = group[0] ? arena_printf(a, "%s/%s", group, schema_resource_version(res))
                                    : schema_resource_version(res);
     /* The kind of the main resource: a scale subresource decodes what it scales. */
-    const struct schema_resource *main_res = schema_resource_find(
-        str_of(group), str_of(schema_resource_version(res)), str_of(schema_resource_plural(res)));
-    json_set_cstr(a, whole, "kind", schema_resource_kind(main_res ? main_res : res));
+    json_set_cstr(a, whole, "kind", schema_resource_kind(schema_resource_main(res)));
     json_set_cstr(a, whole, "apiVersion", version ? version : "");
     if (a->failed)
         return -E_NOMEM;
@@ -177,6 +175,7 @@ struct companion *companion_new(const struct kind *kind, const struct json *obje
     }
     for (uint32_t i = 0; i < fields; i++)
         c->pairs[n++] = keep(&at, field_text(json_path(object, kind->fields[i].path), number));
+    c->form = kind->form;
     c->label_count = json_count(labels);
     c->field_count = fields;
     return c;
@@ -192,6 +191,11 @@ static struct companion *companion_parse(const struct kind *kind, struct str sto
 
 const struct companion *companion_of(const struct kind *kind, struct store_value *v)
 {
+    const struct companion *c = v->attached;
+    if (c && c->form != kind->form) {
+        api_attached_free(v->attached);
+        v->attached = NULL;
+    }
     if (!v->attached)
         v->attached = companion_parse(kind, store_value_bytes(v));
     return v->attached;

@@ -1,6 +1,7 @@
 /* PATCH: JSON patch, merge patch and strategic merge patch over the current object, and what an
  * apply patch holds (manager.c applies it). */
 #include "codec/patch.h"
+#include "api/crd/crd.h"
 #include "api/write.h"
 #include "codec/yaml.h"
 
@@ -15,11 +16,12 @@ static struct str media_type(const struct api_request *r)
 static int find_kind(struct api_request *r, enum patch_kind *ret)
 {
     struct str type = media_type(r);
+    bool strategic = !r->resource || !crd_of(r->resource);
     if (str_is(type, "application/json-patch+json"))
         *ret = PATCH_JSON;
     else if (str_is(type, "application/merge-patch+json"))
         *ret = PATCH_MERGE;
-    else if (str_is(type, "application/strategic-merge-patch+json"))
+    else if (strategic && str_is(type, "application/strategic-merge-patch+json"))
         *ret = PATCH_STRATEGIC;
     else if (str_is(type, "application/apply-patch+yaml"))
         *ret = PATCH_APPLY;
@@ -27,8 +29,9 @@ static int find_kind(struct api_request *r, enum patch_kind *ret)
         return fail_status(
             r, 415, "UnsupportedMediaType", NULL,
             "the body of the request was in an unknown format - accepted media types include: "
-            "application/json-patch+json, application/merge-patch+json, "
-            "application/strategic-merge-patch+json, application/apply-patch+yaml");
+            "application/json-patch+json, application/merge-patch+json, %sapplication/"
+            "apply-patch+yaml",
+            strategic ? "application/strategic-merge-patch+json, " : "");
     return 0;
 }
 
@@ -92,7 +95,8 @@ int patch_settle(struct api_request *r, struct arena *a, const struct schema_res
 {
     const struct schema_type *type = schema_resource_type(res);
     struct err err = {0};
-    int rc = type ? schema_check(a, type, object, SCHEMA_IGNORE, NULL, &err) : 0;
+    int rc = type ? schema_check(a, type, object, SCHEMA_IGNORE, NULL, &err)
+                  : crd_check(a, res, object, SCHEMA_IGNORE, NULL, &err);
     if (rc == -E_NOMEM)
         return fail_memory(r);
     return rc ? fail_bad_request(r, "%s", err.text) : 0;
@@ -240,7 +244,8 @@ int patch_apply(struct api_request *r, struct arena *a, const struct schema_reso
     body_keep_reset(a, object);
     struct json *result = mode == SCHEMA_STRICT ? json_clone(a, object) : object;
     const struct schema_type *type = schema_resource_type(res);
-    rc = type ? schema_check(a, type, object, mode, &problems, &err) : 0;
+    rc = type ? schema_check(a, type, object, mode, &problems, &err)
+              : crd_check(a, res, object, mode, &problems, &err);
     if (rc == -E_NOMEM || !result)
         return fail_memory(r);
     if (rc < 0)

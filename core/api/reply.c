@@ -178,10 +178,7 @@ static void put_group_version(struct buf *out, const struct schema_resource *res
 
 static const struct schema_resource *main_of(const struct schema_resource *res)
 {
-    const struct schema_resource *m = schema_resource_find(str_of(schema_resource_group(res)),
-                                                           str_of(schema_resource_version(res)),
-                                                           str_of(schema_resource_plural(res)));
-    return m ? m : res;
+    return schema_resource_main(res);
 }
 
 /* Size of the metadata object, braces included, at the front of a stored value. */

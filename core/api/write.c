@@ -15,12 +15,7 @@ static void attempt(struct api_request *r);
 
 const struct schema_resource *resource_main(const struct schema_resource *res)
 {
-    if (!schema_resource_subresource(res)[0])
-        return res;
-    const struct schema_resource *m = schema_resource_find(str_of(schema_resource_group(res)),
-                                                           str_of(schema_resource_version(res)),
-                                                           str_of(schema_resource_plural(res)));
-    return m ? m : res;
+    return schema_resource_main(res);
 }
 
 void write_done(struct api_request *r)

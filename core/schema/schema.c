@@ -54,52 +54,63 @@ const struct schema_resource *schema_resource_at(size_t index)
 
 const char *schema_resource_group(const struct schema_resource *r)
 {
-    return text(r->group);
+    return r->runtime ? schema_runtime_of(r)->names->group : text(r->group);
 }
 
 const char *schema_resource_version(const struct schema_resource *r)
 {
-    return text(r->version);
+    return r->runtime ? schema_runtime_of(r)->names->version : text(r->version);
 }
 
 const char *schema_resource_plural(const struct schema_resource *r)
 {
-    return text(r->plural);
+    return r->runtime ? schema_runtime_of(r)->names->plural : text(r->plural);
 }
 
 const char *schema_resource_subresource(const struct schema_resource *r)
 {
-    return text(r->subresource);
+    return r->runtime ? schema_runtime_of(r)->subresource : text(r->subresource);
 }
 
 const char *schema_resource_name(const struct schema_resource *r)
 {
-    return text(r->name);
+    return r->runtime ? schema_runtime_of(r)->name : text(r->name);
 }
 
 const char *schema_resource_singular(const struct schema_resource *r)
 {
-    return text(r->singular);
+    return r->runtime ? schema_runtime_singular(r) : text(r->singular);
 }
 
 const char *schema_resource_kind(const struct schema_resource *r)
 {
-    return text(r->kind);
+    return r->runtime ? schema_runtime_of(r)->kind : text(r->kind);
 }
 
 const char *schema_resource_kind_group(const struct schema_resource *r)
 {
-    return text(r->kind_group);
+    return r->runtime ? schema_runtime_of(r)->kind_group : text(r->kind_group);
 }
 
 const char *schema_resource_kind_version(const struct schema_resource *r)
 {
-    return text(r->kind_version);
+    return r->runtime ? schema_runtime_of(r)->kind_version : text(r->kind_version);
 }
 
 const char *schema_resource_list_kind(const struct schema_resource *r)
 {
-    return text(r->list_kind);
+    return r->runtime ? schema_runtime_of(r)->names->list_kind : text(r->list_kind);
+}
+
+const struct schema_resource *schema_resource_main(const struct schema_resource *r)
+{
+    if (r->runtime)
+        return schema_runtime_of(r)->main;
+    if (!r->subresource)
+        return r;
+    const struct schema_resource *m = schema_resource_find(
+        str_of(text(r->group)), str_of(text(r->version)), str_of(text(r->plural)));
+    return m ? m : r;
 }
 
 bool schema_resource_namespaced(const struct schema_resource *r)

@@ -4,6 +4,7 @@
  *
  * A map of the folder
  *   schema.h      groups, resources, kinds, types, fields; check, default, strategic merge
+ *   runtime.h     resources that clients defined, read through the same accessors
  *   printers.h    Table answers (what `kubectl get` shows)
  *   openapi.h     the OpenAPI documents, v3 per group version and v2
  *   gen/          the host program that makes the tables from kubernetes-1.35-api.tsv
@@ -62,6 +63,8 @@ const char *schema_resource_kind(const struct schema_resource *r);
 const char *schema_resource_kind_group(const struct schema_resource *r);
 const char *schema_resource_kind_version(const struct schema_resource *r);
 const char *schema_resource_list_kind(const struct schema_resource *r); /* "PodList" */
+/* The resource that a subresource is of; another one is its own. */
+const struct schema_resource *schema_resource_main(const struct schema_resource *r);
 bool schema_resource_namespaced(const struct schema_resource *r);
 unsigned schema_resource_verbs(const struct schema_resource *r); /* enum schema_verb, or-ed */
 /* NULL-terminated. */

@@ -5,6 +5,7 @@
 #ifndef SCHEMA_SCHEMA_INT_H
 #define SCHEMA_SCHEMA_INT_H
 
+#include "schema/runtime.h"
 #include "schema/schema.h"
 
 enum { SCHEMA_NO_TYPE = 0xffff };
@@ -32,7 +33,23 @@ struct schema_resource {
     uint16_t group, version, plural, subresource, name, singular;
     uint16_t kind, kind_group, kind_version, list_kind, type, verbs;
     uint8_t namespaced;
+    uint8_t runtime; /* a struct schema_runtime: the texts are there */
 };
+
+/* A resource that clients defined; what the tables hold as offsets are pointers here. */
+struct schema_runtime {
+    struct schema_resource base; /* type, verbs, namespaced */
+    const struct schema_runtime_names *names;
+    const struct schema_resource *main;
+    const char *subresource, *name, *kind, *kind_group, *kind_version;
+    const struct json *columns;
+    const void *owner;
+};
+
+static inline const struct schema_runtime *schema_runtime_of(const struct schema_resource *r)
+{
+    return r->runtime ? (const struct schema_runtime *)r : NULL;
+}
 
 struct schema_kind { /* sorted by kind, then group and version */
     uint16_t group, version, kind, type;

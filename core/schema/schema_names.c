@@ -55,6 +55,8 @@ static const struct resource_names *find(const struct schema_resource *r)
 const char *const *schema_resource_short_names(const struct schema_resource *r)
 {
     static const char *const none[] = {NULL};
+    if (r->runtime)
+        return schema_runtime_short_names(r);
     const struct resource_names *n = find(r);
     return n ? n->short_names : none;
 }
@@ -63,6 +65,8 @@ const char *const *schema_resource_categories(const struct schema_resource *r)
 {
     static const char *const none[] = {NULL}, *const all[] = {"all", NULL};
     static const char *const api_extensions[] = {"api-extensions", NULL};
+    if (r->runtime)
+        return schema_runtime_categories(r);
     const struct resource_names *n = find(r);
     const char *group = schema_resource_group(r);
     if (n && n->all)

@@ -1,6 +1,8 @@
 /* Which rules go with which resource. Most kinds need no file: flags, name rule and fields say all.
  */
 #include "api/kinds/kinds.h"
+
+#include "api/crd/crd.h"
 #include "codec/names.h"
 
 static const struct kind *const own[] = {
@@ -29,6 +31,7 @@ static const struct kind *const own[] = {
     &kind_cluster_role_binding,
     &kind_certificate_request,
     &kind_limit_range,
+    &kind_custom_resource_definition,
 };
 
 static const struct kind plain[] = {
@@ -36,9 +39,6 @@ static const struct kind plain[] = {
     {.group = "", .resource = "persistentvolumeclaims", .flags = KIND_STATUS | KIND_RETURN_DELETED},
     {.group = "", .resource = "podtemplates", .flags = KIND_GENERATION | KIND_RETURN_DELETED},
     {.group = "", .resource = "resourcequotas", .flags = KIND_STATUS | KIND_RETURN_DELETED},
-    {.group = "apiextensions.k8s.io",
-     .resource = "customresourcedefinitions",
-     .flags = KIND_STATUS | KIND_GENERATION},
     {.group = "apiregistration.k8s.io", .resource = "apiservices", .flags = KIND_STATUS},
     {.group = "autoscaling", .resource = "horizontalpodautoscalers", .flags = KIND_STATUS},
     {.group = "flowcontrol.apiserver.k8s.io",
@@ -70,6 +70,9 @@ static bool is(const struct kind *k, const char *group, const char *resource)
 
 const struct kind *kind_find(const struct schema_resource *r)
 {
+    const struct crd_version *custom = crd_of(r);
+    if (custom)
+        return &custom->kind;
     const char *resource = schema_resource_plural(r), *group = schema_resource_group(r);
     /* Both event groups are one storage. */
     if (cstr_eq(resource, "events"))

@@ -8,7 +8,8 @@ extern const struct kind kind_pod, kind_deployment, kind_replicaset, kind_replic
     kind_stateful_set, kind_daemon_set, kind_service, kind_config_map, kind_secret, kind_namespace,
     kind_node, kind_service_account, kind_lease, kind_endpoints, kind_endpoint_slice, kind_event,
     kind_priority_class, kind_job, kind_cron_job, kind_role, kind_cluster_role,
-    kind_role_binding, kind_cluster_role_binding, kind_limit_range, kind_certificate_request;
+    kind_role_binding, kind_cluster_role_binding, kind_limit_range, kind_certificate_request,
+    kind_custom_resource_definition;
 
 /* ---- pod specs, also of templates ---- */
 void pod_spec_default(struct arena *a, struct json *spec);

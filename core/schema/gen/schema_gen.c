@@ -471,7 +471,7 @@ static void write_resources(FILE *out)
     fprintf(out, "const struct schema_resource schema_resources[] = {\n");
     for (int i = 0; i < g.resource_count; i++) {
         const struct schema_resource *r = &g.resources[i];
-        fprintf(out, "{%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d},\n", r->group, r->version, r->plural,
+        fprintf(out, "{%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,0},\n", r->group, r->version, r->plural,
                 r->subresource, r->name, r->singular, r->kind, r->kind_group, r->kind_version,
                 r->list_kind, r->type, r->verbs, r->namespaced);
     }
