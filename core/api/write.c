@@ -158,11 +158,6 @@ static void restrict_to_subresource(struct write *w)
     struct json *meta = json_get(whole, "metadata"), *spec = json_get(whole, "spec");
     if (cstr_eq(w->subresource, "status")) {
         take(w, whole, from, "status");
-        if (w->kind->flags & KIND_STATUS_META) {
-            take(w, meta, json_get(from, "metadata"), "labels");
-            take(w, meta, json_get(from, "metadata"), "annotations");
-            take(w, meta, json_get(from, "metadata"), "finalizers");
-        }
     } else if (cstr_eq(w->subresource, "finalize")) {
         take(w, json_object_at(w->a, whole, "spec"), json_get(from, "spec"), "finalizers");
     } else if (cstr_eq(w->subresource, "ephemeralcontainers")) {
@@ -177,6 +172,12 @@ static void restrict_to_subresource(struct write *w)
                 take(w, c, n, "resources");
                 take(w, c, n, "resizePolicy");
             }
+    }
+    if ((w->kind->flags & KIND_STATUS_META) &&
+        (cstr_eq(w->subresource, "status") || cstr_eq(w->subresource, "approval"))) {
+        take(w, meta, json_get(from, "metadata"), "labels");
+        take(w, meta, json_get(from, "metadata"), "annotations");
+        take(w, meta, json_get(from, "metadata"), "finalizers");
     }
     take(w, meta, json_get(from, "metadata"), "resourceVersion");
     w->object = whole;

@@ -17,6 +17,7 @@ static const struct {
     {"node-lifecycle", "node-controller", node_lifecycle_start},
     {"clusterrole-aggregation", "clusterrole-aggregation-controller", aggregation_start},
     {"certificates", "certificate-controller", certificates_start},
+    {"token-cleaner", "token-cleaner", token_cleaner_start},
 };
 
 static void unit_free(struct ctl_unit *u)

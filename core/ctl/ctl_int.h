@@ -52,7 +52,7 @@ void ctl_index_uid(const struct json *tree, void (*emit)(void *, const char *), 
 typedef int ctl_start_fn(struct ctl *c);
 ctl_start_fn replicaset_start, deployment_start, endpoints_start, endpointslice_start,
     serviceaccount_start, namespace_start, garbage_start, node_lifecycle_start, root_ca_start,
-    aggregation_start, certificates_start;
+    aggregation_start, certificates_start, token_cleaner_start;
 
 /* ---- util.c ---- */
 /* LabelSelector (matchLabels, matchExpressions) against labels; an absent selector matches nothing. */

@@ -85,6 +85,12 @@ def denied_and_refused_requests(c):
     c.k("certificate", "deny", "denied")
     time.sleep(1)
     expect("certificate" not in c.json("csr", "denied").get("status", {}), "none for who was denied")
+    c.k("patch", "csr", "denied", "--subresource=approval", "--type=merge", "-p",
+        '{"metadata":{"annotations":{"seen":"yes"}},"spec":{"username":"root"}}')
+    csr = c.json("csr", "denied")
+    expect(csr["metadata"]["annotations"] == {"seen": "yes"} and csr["spec"]["username"] == "kubernetes-admin", csr)
+    out = c.k("patch", "csr", "denied", "--subresource=approval", "--type=merge", "-p", '{"status":{"conditions":[]}}', check=False)
+    expect('updates may not remove a condition of type "Denied"' in out, out)
     out = c.k("create", "-f", "-", input=request_yaml(c, "root", "/O=system:masters/CN=root"), check=False)
     expect("use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed" in out, out)
     c.k("create", "-f", "-", input=request_yaml(c, "server", "/CN=server", usages=("server auth",)))
@@ -135,7 +141,9 @@ def bootstrap_token_to_node(c):
     kubectl(c, user(c, "node9"), "create", "-f", "-", input="apiVersion: v1\nkind: Node\nmetadata: {name: node9}\n")
     out = kubectl(c, user(c, "node9"), "label", "node/node9", "node-role.kubernetes.io/control-plane=", check=False)
     expect("is not allowed to modify labels" in out, out)
-    c.k("delete", "secret", "-n", "kube-system", "bootstrap-token-abcdef")
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
+    c.k("patch", "secret", "-n", "kube-system", "bootstrap-token-abcdef", "-p", json.dumps({"stringData": {"expiration": soon}}))
+    cluster.retry(lambda: expect("NotFound" in c.k("get", "secret", "-n", "kube-system", "bootstrap-token-abcdef", check=False), "cleaned up"), 15)
     out = kubectl(c, token, "auth", "whoami", check=False)
     expect("Unauthorized" in out or "logged in" in out or "provide credentials" in out, out)
 
