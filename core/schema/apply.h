@@ -87,5 +87,8 @@ int apply_remove(struct arena *a, struct apply_node n, struct json *object,
 /* The set with every named field on the way to its members as a member too. */
 int apply_with_parents(struct arena *a, struct apply_node n, const struct fieldset *s,
                        struct fieldset *ret) MUST_CHECK;
+/* A set that was made when the type was more granular: what is atomic by now is one place. */
+int apply_reconcile(struct arena *a, struct apply_node n, const struct fieldset *s,
+                    struct fieldset *ret) MUST_CHECK;
 
 #endif

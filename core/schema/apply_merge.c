@@ -229,35 +229,3 @@ int apply_remove(struct arena *a, struct apply_node n, struct json *object,
 {
     return take_out(a, n, object, places);
 }
-
-/* ---- parents ---- */
-
-static int with_parents(struct arena *a, struct apply_node n, const struct fieldset *s,
-                        struct fieldset *ret)
-{
-    struct fieldset out = {.element = s->element, .member = s->member};
-    int rc = 0;
-    for (uint32_t i = 0; i < s->count && rc == 0; i++) {
-        struct fieldset child = s->children[i];
-        struct apply_node inner = apply_node_of_type(NULL);
-        enum apply_shape shape = n.ops->shape(n);
-        bool named = false, is_name = child.element.p[0] == 'f';
-        struct str key = str_make(child.element.p + 2, child.element.n - 2);
-        if (is_name && (shape == APPLY_STRUCT || shape == APPLY_MAP || shape == APPLY_MAP_ATOMIC))
-            apply_field(n, key, &inner, &named);
-        else if (child.element.p[0] == 'k' && shape == APPLY_LIST_KEYED)
-            inner = apply_element(n);
-        rc = with_parents(a, inner, &s->children[i], &child);
-        child.member = child.member || (named && child.count);
-        rc = rc ? rc : fieldset_add(a, &out, &child);
-    }
-    if (rc == 0)
-        *ret = out;
-    return rc;
-}
-
-int apply_with_parents(struct arena *a, struct apply_node n, const struct fieldset *s,
-                       struct fieldset *ret)
-{
-    return with_parents(a, n, s, ret);
-}

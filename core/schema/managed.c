@@ -91,6 +91,20 @@ void managed_set_places(struct managed_entry *e, const struct fieldset *places)
     e->kept = NULL;
 }
 
+int managed_reconcile(struct managed *m, const struct managed_context *c)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < m->count && rc == 0; i++) {
+        struct managed_entry *e = &m->entries[i];
+        struct fieldset places = e->places;
+        if (str_eq(e->version, c->version))
+            rc = apply_reconcile(m->arena, c->type, &places, &places);
+        if (rc == 0)
+            managed_set_places(e, &places);
+    }
+    return rc;
+}
+
 /* ---- writing ---- */
 
 static int by_time(const void *x, const void *y)

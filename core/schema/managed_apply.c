@@ -470,6 +470,7 @@ int managed_apply(const struct managed_context *c, struct json *live, const stru
         (void)err_wrap(err, rc, "failed to decode managed fields");
         rc = -E_CORRUPT;
     }
+    rc = rc ? rc : reason(&p, managed_reconcile(&p.m, c));
     rc = rc ? rc : reason(&p, before_first_apply(&p));
     rc = rc ? rc : check(&p, ret);
     rc = rc ? rc : reason(&p, merge_and_prune(&p, &merged));

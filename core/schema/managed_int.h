@@ -28,6 +28,8 @@ struct managed_entry *managed_find(struct managed *m, struct str manager, bool a
                                    struct str version, struct str subresource);
 struct managed_entry *managed_add(struct managed *m, struct str manager, bool applied,
                                   struct str version, struct str subresource);
+/* Sets of the context's version, brought in line with its type. */
+int managed_reconcile(struct managed *m, const struct managed_context *c) MUST_CHECK;
 /* Puts the oldest of too many updates together. */
 int managed_cap(struct managed *m) MUST_CHECK;
 void managed_set_places(struct managed_entry *e, const struct fieldset *places);

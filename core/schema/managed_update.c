@@ -178,7 +178,8 @@ static int update(const struct managed_context *c, const struct json *live, stru
     rc = start(c, live_list, sent, &m, &from_live);
     if (rc || (live && !m.count))
         return rc;
-    rc = managed_track(c, &m, &changes, c->manager);
+    rc = managed_reconcile(&m, c);
+    rc = rc ? rc : managed_track(c, &m, &changes, c->manager);
     for (uint32_t i = 0; i < m.count && rc == 0; i++)
         if (m.entries[i].kept && !(m.entries[i].kept = json_clone(c->arena, m.entries[i].kept)))
             rc = -E_NOMEM;

@@ -361,6 +361,17 @@ static void test_without_a_schema_maps_are_granular_and_lists_atomic(void **stat
                       "{'f:spec': {'f:x': {'f:w': {}}}}");
 }
 
+static void test_sets_follow_types_that_became_atomic(void **state)
+{
+    (void)state;
+    struct fieldset s = set_of("{'f:metadata': {'f:labels': {'f:a': {}}}, 'f:spec': {'f:plain':"
+                               " {'k:{\"a\":\"b\"}': {'.': {}, 'f:a': {}}}, 'f:size': {},"
+                               " 'f:whole': {'.': {}, 'f:x': {}}, 'f:free': {'f:y': {}}}}");
+    assert_int_equal(apply_reconcile(&arena, apply_node_of_custom(parse(crd)), &s, &s), 0);
+    assert_set(&s, "{'f:metadata': {'f:labels': {'f:a': {}}}, 'f:spec': {'f:free': {'f:y': {}},"
+                   " 'f:plain': {}, 'f:size': {}, 'f:whole': {}}}");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
@@ -378,6 +389,7 @@ int main(void)
         T(configurations_merge),
         T(what_does_not_fit_its_type_is_named),
         T(structural_schemas_are_followed),
+        T(sets_follow_types_that_became_atomic),
         T(without_a_schema_maps_are_granular_and_lists_atomic),
     };
 #undef T
