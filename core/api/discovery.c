@@ -328,13 +328,13 @@ static int v3_hash(struct api *api, struct schema_group_version gv, char ret[SHA
     struct discovery *d = hashes(api);
     size_t index = fixed_index(gv);
     struct buf doc CLEANUP_BUF;
+    buf_init(&doc, DOCUMENT_BYTES);
     if (!d)
         return -E_NOMEM;
     if (index < GROUPS && d->v3_hash[index][0]) {
         memcpy(ret, d->v3_hash[index], SHA256_HEX);
         return 0;
     }
-    buf_init(&doc, DOCUMENT_BYTES);
     int rc = write_v3(api, str_of(gv.group), str_of(gv.version), &doc);
     if (rc < 0)
         return rc;
