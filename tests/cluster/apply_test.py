@@ -146,6 +146,28 @@ def subresources(c):
     expect(set(own[("probe", "Apply", "status")]) == {"f:status"}, own)
 
 
+def names(c):
+    body = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "named"}, "data": {"a": "b"}})
+    status, _, out = c.request("POST", "/api/v1/namespaces/default/configmaps", body, Content_Type="application/json", User_Agent="my-operator/v1.2 (linux/amd64) x")
+    expect(status == 201, out)
+    expect(("my-operator", "Update", "") in entries(json.loads(out)), out)
+    status, _, out = c.request("PATCH", "/api/v1/namespaces/default/configmaps/named?fieldManager=other", '{"data":{"c":"d"}}',
+                               Content_Type="application/merge-patch+json", User_Agent="my-operator/v1.2")
+    expect(entries(json.loads(out))[("other", "Update", "")] == {"f:data": {"f:c": {}}}, out)
+    c.k("create", "deployment", "owned", "--image=registry/x:v1")
+    cluster.retry(lambda: expect(("kube-controller-manager", "Update", "status") in entries(managed(c, "deployment/owned")), "the controller's name"), 20)
+    c.k("delete", "deployment/owned")
+
+
+def patch_types(c):
+    v2 = json.loads(c.k("get", "--raw", "/openapi/v2"))
+    consumes = v2["paths"]["/api/v1/namespaces/{namespace}/configmaps/{name}"]["patch"]["consumes"]
+    expect("application/apply-patch+yaml" in consumes, consumes)
+    v3 = json.loads(c.k("get", "--raw", "/openapi/v3/api/v1"))
+    content = v3["paths"]["/api/v1/namespaces/{namespace}/configmaps/{name}"]["patch"]["requestBody"]["content"]
+    expect("application/apply-patch+yaml" in content, content)
+
+
 def refusals(c):
     out = c.k(*SSA, "--validate=false", input=web(more="\n        wrong: 1"), check=False)
     expect('failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.template.spec.containers[name="web"].wrong: '
@@ -165,5 +187,7 @@ run(Control(), (
     ("diff and dry run show what would be", difference),
     ("client-side apply migrates", from_client_side),
     ("subresources are applied", subresources),
+    ("managers are named by option, user agent and account", names),
+    ("the documents announce apply patches", patch_types),
     ("bad configurations are refused as upstream words it", refusals),
 ))
