@@ -72,11 +72,11 @@ struct str url_param(const struct url *u, const char *name); /* first one, or {N
 bool url_flag(const struct url *u, const char *name);        /* "1", "true" ... */
 
 /* ---- auth/ ---- */
-enum { USER_GROUPS = 64, ACCOUNT_KEYS = 8 };
+enum { USER_GROUPS = 128, ACCOUNT_KEYS = 8 };
 struct user {
     const char *name, *uid;
-    const char *groups[USER_GROUPS];
-    size_t group_count;
+    const char **groups; /* in the arena that they were added with */
+    size_t group_count, group_room;
     struct json *extra; /* key: list of texts; or NULL */
 };
 struct account_key { /* that service-account tokens are verified with; the first one signs */
@@ -157,11 +157,8 @@ struct api_request {
     struct accept accept;
     struct str body, content_type;
     struct str if_none_match, accept_header, user_agent;
-    const char *as_user, *as_uid; /* Impersonate- headers, or NULL */
-    const char *as_groups[USER_GROUPS];
-    size_t as_group_count;
+    struct user *as; /* whom the Impersonate- headers name; NULL: there are none */
     bool as_too_many;
-    struct json *as_extra;
     const struct schema_resource *resource; /* of the path; NULL for non-resource requests */
     struct crd *crd;                        /* that made the resource, or NULL */
     const struct kind *kind;
@@ -350,7 +347,8 @@ void auth_read_impersonation(struct api_request *r, const struct api_header *h);
 int auth_impersonate(struct api_request *r);
 int auth_authorize(struct api_request *r); /* nonzero: answered */
 bool user_in(const struct user *u, const char *group);
-bool user_add_group(struct user *u, const char *group); /* false: no room */
+/* Each group once. false: more than USER_GROUPS, or out of memory. */
+bool user_add_group(struct arena *a, struct user *u, const char *group);
 void token_request(struct api_request *r);
 
 /* ---- the verbs ---- */

@@ -83,8 +83,7 @@ static bool other_user(struct arena *a, const struct json *spec, struct user *u)
     bool fits = true;
     *u = (struct user){.name = json_path_cstr(spec, "user"), .uid = json_path_cstr(spec, "uid")};
     for (const struct json *m = json_first(json_get(spec, "groups")); m; m = m->next)
-        fits = user_add_group(u, json_cstr(m)) && fits;
-    (void)a;
+        fits = user_add_group(a, u, json_cstr(m)) && fits;
     return fits;
 }
 

@@ -122,9 +122,10 @@ static int make_user(struct api *api, struct arena *a, const struct jwt *t, stru
         return rc;
     *u = (struct user){.name = full,
                        .uid = json_path_cstr(account, "uid"),
-                       .groups = {"system:serviceaccounts", group, "system:authenticated"},
-                       .group_count = 3,
                        .extra = make_extra(a, t, k8s)};
+    user_add_group(a, u, "system:serviceaccounts");
+    user_add_group(a, u, group);
+    user_add_group(a, u, "system:authenticated");
     return a->failed ? err_set(err, E_NOMEM, "out of memory") : 0;
 }
 

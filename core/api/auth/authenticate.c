@@ -16,13 +16,21 @@ bool user_in(const struct user *u, const char *group)
     return false;
 }
 
-bool user_add_group(struct user *u, const char *group)
+bool user_add_group(struct arena *a, struct user *u, const char *group)
 {
-    if (!group)
-        return false;
-    if (user_in(u, group))
+    if (group && user_in(u, group))
         return true;
-    if (u->group_count == USER_GROUPS)
+    if (u->group_count == u->group_room) {
+        size_t room = u->group_room ? u->group_room * 2 : 4;
+        const char **groups = room <= USER_GROUPS ? arena_alloc(a, room * sizeof *groups) : NULL;
+        if (!groups)
+            return false;
+        if (u->group_count)
+            memcpy(groups, u->groups, u->group_count * sizeof *groups);
+        u->groups = groups;
+        u->group_room = room;
+    }
+    if (!group)
         return false;
     u->groups[u->group_count++] = group;
     return true;
@@ -52,8 +60,8 @@ static int take_peer(struct api_request *r, const char *name, const char *const 
     u->uid = "";
     bool fits = true;
     for (size_t i = 0; groups && groups[i]; i++)
-        fits = user_add_group(u, arena_strdup(&r->arena, groups[i])) && fits;
-    fits = user_add_group(u, "system:authenticated") && fits;
+        fits = user_add_group(&r->arena, u, arena_strdup(&r->arena, groups[i])) && fits;
+    fits = user_add_group(&r->arena, u, "system:authenticated") && fits;
     if (r->arena.failed)
         return fail_memory(r);
     return fits ? 0 : fail_unauthorized(r);
@@ -86,8 +94,8 @@ int auth_authenticate(struct api_request *r, const struct api_peer *peer)
         return fail_unauthorized(r);
     u->name = "system:anonymous";
     u->uid = "";
-    user_add_group(u, "system:unauthenticated");
-    return 0;
+    user_add_group(&r->arena, u, "system:unauthenticated");
+    return r->arena.failed ? fail_memory(r) : 0;
 }
 
 /* ---- impersonation ---- */
@@ -127,60 +135,57 @@ static bool split_account(struct arena *a, const char *user, const char **ret_ns
 static int check_extra(struct api_request *r)
 {
     int rc = 0;
-    for (const struct json *m = json_first(r->as_extra); m && rc == 0; m = m->next)
+    for (const struct json *m = json_first(r->as->extra); m && rc == 0; m = m->next)
         for (const struct json *v = json_first(m); v && rc == 0; v = v->next)
             rc = may_act_as(r, "authentication.k8s.io", "userextras", m->key.p, "", json_cstr(v));
     return rc;
 }
 
-static void complete_groups(struct arena *a, struct user *u, const char *account_ns)
+static bool complete_groups(struct arena *a, struct user *u, const char *account_ns)
 {
+    bool fits = true;
     if (!u->group_count && account_ns) {
-        user_add_group(u, "system:serviceaccounts");
-        user_add_group(u, arena_printf(a, "system:serviceaccounts:%s", account_ns));
+        fits = user_add_group(a, u, "system:serviceaccounts");
+        fits = user_add_group(a, u, arena_printf(a, "system:serviceaccounts:%s", account_ns)) && fits;
     }
     if (cstr_eq(u->name, "system:anonymous"))
-        user_add_group(u, "system:unauthenticated");
-    else if (!user_in(u, "system:unauthenticated"))
-        user_add_group(u, "system:authenticated");
+        return user_add_group(a, u, "system:unauthenticated") && fits;
+    return user_in(u, "system:unauthenticated") ||
+           (user_add_group(a, u, "system:authenticated") && fits);
 }
 
 int auth_impersonate(struct api_request *r)
 {
     const char *ns = NULL, *name = NULL;
+    const struct user *as = r->as;
     int rc;
-    if (!r->as_user && !r->as_group_count && !r->as_uid && !r->as_extra)
-        return 0;
-    if (!r->as_user || !r->as_user[0])
+    if (!as) /* never as oneself for want of memory */
+        return r->arena.failed ? fail_memory(r) : 0;
+    if (!as->name[0])
         return fail_bad_request(r, "requested groups, uid or extra without impersonating a user");
     if (r->as_too_many)
         return fail_bad_request(r, "more groups than can be impersonated at once");
-    if (split_account(&r->arena, r->as_user, &ns, &name))
+    if (split_account(&r->arena, as->name, &ns, &name))
         rc = may_act_as(r, "", "serviceaccounts", "", ns, name);
     else
-        rc = may_act_as(r, "", "users", "", "", r->as_user);
-    for (size_t i = 0; i < r->as_group_count && rc == 0; i++)
-        rc = may_act_as(r, "", "groups", "", "", r->as_groups[i]);
-    if (rc == 0 && r->as_uid)
-        rc = may_act_as(r, "authentication.k8s.io", "uids", "", "", r->as_uid);
+        rc = may_act_as(r, "", "users", "", "", as->name);
+    for (size_t i = 0; i < as->group_count && rc == 0; i++)
+        rc = may_act_as(r, "", "groups", "", "", as->groups[i]);
+    if (rc == 0 && as->uid[0])
+        rc = may_act_as(r, "authentication.k8s.io", "uids", "", "", as->uid);
     if (rc == 0)
         rc = check_extra(r);
     if (rc != 0)
         return rc;
-    struct user as = {.name = r->as_user, .uid = r->as_uid ? r->as_uid : "", .extra = r->as_extra};
-    for (size_t i = 0; i < r->as_group_count; i++)
-        user_add_group(&as, r->as_groups[i]);
-    complete_groups(&r->arena, &as, ns);
-    if (r->arena.failed)
+    if (!complete_groups(&r->arena, r->as, ns) || r->arena.failed)
         return fail_memory(r);
-    r->user = as;
+    r->user = *r->as;
     return 0;
 }
 
-/* Header names are in lower case; the key of an extra is percent-encoded. */
-static void read_extra(struct api_request *r, struct str encoded, const char *value)
+/* The key of an extra is percent-encoded. */
+static void read_extra(struct arena *a, struct user *as, struct str encoded, const char *value)
 {
-    struct arena *a = &r->arena;
     char *key = arena_alloc(a, encoded.n + 1);
     size_t n = 0;
     for (size_t i = 0; key && i < encoded.n; i++) {
@@ -196,26 +201,29 @@ static void read_extra(struct api_request *r, struct str encoded, const char *va
     if (!key || !n)
         return;
     key[n] = 0;
-    if (!r->as_extra)
-        r->as_extra = json_new(a, JSON_OBJECT);
-    json_append(a, json_array_at(a, r->as_extra, key), json_new_cstr(a, value));
+    if (!as->extra)
+        as->extra = json_new(a, JSON_OBJECT);
+    json_append(a, json_array_at(a, as->extra, key), json_new_cstr(a, value));
 }
 
+/* Names are in lower case. Without memory the request ends when it is authorized. */
 void auth_read_impersonation(struct api_request *r, const struct api_header *h)
 {
-    const char *value = arena_strndup(&r->arena, h->value.p, h->value.n);
+    struct arena *a = &r->arena;
+    const char *value = arena_strndup(a, h->value.p, h->value.n);
     static const char extra[] = "impersonate-extra-";
-    if (!value)
+    if (!r->as && (r->as = arena_zalloc(a, sizeof *r->as)))
+        r->as->name = r->as->uid = "";
+    struct user *as = r->as;
+    if (!value || !as)
         return;
     if (str_is(h->name, "impersonate-user"))
-        r->as_user = value;
+        as->name = value;
     else if (str_is(h->name, "impersonate-uid"))
-        r->as_uid = value;
-    else if (str_is(h->name, "impersonate-group") && r->as_group_count < USER_GROUPS - 2)
-        r->as_groups[r->as_group_count++] = value;
+        as->uid = value;
     else if (str_is(h->name, "impersonate-group"))
-        r->as_too_many = true;
+        r->as_too_many = !user_add_group(a, as, value) || r->as_too_many;
     else if (str_starts(h->name, str_of(extra)))
-        read_extra(r, str_make(h->name.p + sizeof extra - 1, h->name.n - (sizeof extra - 1)),
+        read_extra(a, as, str_make(h->name.p + sizeof extra - 1, h->name.n - (sizeof extra - 1)),
                    value);
 }

@@ -143,7 +143,7 @@ static int add_groups(const struct oidc *o, struct arena *a, const struct json *
     for (; g; g = json_is(claim, JSON_ARRAY) ? g->next : NULL) {
         if (!json_is(g, JSON_STRING))
             return err_set(err, E_UNAUTHORIZED, "the token's groups are no list of texts");
-        if (!user_add_group(u, arena_printf(a, "%s%s", o->groups_prefix, json_cstr(g))))
+        if (!user_add_group(a, u, arena_printf(a, "%s%s", o->groups_prefix, json_cstr(g))))
             return err_set(err, E_UNAUTHORIZED, "the token has too many groups");
     }
     return 0;
@@ -164,7 +164,7 @@ static int make_user(const struct oidc *o, struct arena *a, const struct json *c
     const struct json *groups = o->groups_claim[0] ? json_get(claims, o->groups_claim) : NULL;
     if (!json_absent(groups))
         rc = add_groups(o, a, groups, u, err);
-    user_add_group(u, "system:authenticated");
+    user_add_group(a, u, "system:authenticated");
     return a->failed ? err_set(err, E_NOMEM, "out of memory") : rc;
 }
 

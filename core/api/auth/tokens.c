@@ -54,14 +54,14 @@ static bool group_ok(struct str g)
 static int add_groups(struct arena *a, struct user *u, struct str list, struct err *err)
 {
     struct str g;
-    user_add_group(u, "system:bootstrappers");
+    user_add_group(a, u, "system:bootstrappers");
     while (list.n && str_split(&list, ',', &g)) {
         if (!group_ok(g))
             return err_set(err, E_UNAUTHORIZED, "the bootstrap token names a group it may not");
-        if (!user_add_group(u, arena_strndup(a, g.p, g.n)))
+        if (!user_add_group(a, u, arena_strndup(a, g.p, g.n)))
             return err_set(err, E_UNAUTHORIZED, "the bootstrap token has too many groups");
     }
-    user_add_group(u, "system:authenticated");
+    user_add_group(a, u, "system:authenticated");
     return 0;
 }
 
