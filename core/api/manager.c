@@ -185,6 +185,9 @@ int manager_track(struct write *w, const struct json *sent)
     struct managed_context c;
     int rc = context(w, &c);
     rc = rc ? rc : managed_update(&c, w->old, w->object, sent);
+    /* What could not be read back is not kept: such an object goes on untracked. */
+    if (rc == 0 && json_check_limits(w->object, NULL) != 0)
+        managed_attach(w->object, NULL);
     return rc ? fail_code(w->r, rc, NULL) : 0;
 }
 
@@ -227,11 +230,13 @@ int manager_apply(struct write *w, const struct json *config)
     if (rc)
         return fail_code(w->r, rc, NULL);
     rc = managed_apply(&c, w->old, config, url_flag(&w->r->url, "force"), &result, &err);
-    if (rc == 0) {
+    if (rc == 0 && (rc = json_check_limits(result.object, &err)) == 0) {
         w->object = result.object;
         w->applied = true;
         return 0;
     }
+    if (rc == -E_LIMIT)
+        return fail_bad_request(w->r, "the object with its managed fields has %s", err.text);
     if (rc == -E_NOMEM)
         return fail_memory(w->r);
     if (rc == -E_CONFLICT)

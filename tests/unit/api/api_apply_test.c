@@ -379,6 +379,30 @@ static void another_version_of_a_kind_is_compared_in_its_own_terms(void **state)
 #undef HPA
 }
 
+/* 20,000 elements fit an object, but not one object of managed fields. */
+static void what_has_too_many_fields_is_kept_untracked(void **state)
+{
+    struct fixture *f = *state;
+    struct buf b CLEANUP_BUF;
+    buf_init(&b, 3 << 20);
+    buf_puts(&b,
+             "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"big\"},\"spec\":{"
+             "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"env\":[");
+    for (int i = 0; i < 20000; i++)
+        buf_printf(&b, "%s{\"name\":\"E%d\"}", i ? "," : "", i);
+    buf_puts(&b, "]}]}}");
+    struct answer *a = ask(f, "POST", "/api/v1/namespaces/default/pods", buf_cstr(&b));
+    expect(a, 201);
+    assert_null(json_path(a->json, "metadata.managedFields"));
+    expect(ask(f, "GET", "/api/v1/namespaces/default/pods/big", NULL), 200);
+    expect(ask(f, "PATCH", "/api/v1/namespaces/default/pods/big",
+               "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}"),
+           200);
+    buf_clear(&b);
+    buf_puts(&b, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"big\"}}");
+    expect(apply(f, "/api/v1/namespaces/default/pods/big?fieldManager=x", buf_cstr(&b)), 400);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup_boot, fixture_teardown)
@@ -398,6 +422,7 @@ int main(void)
         T(a_scale_owns_the_replicas),
         T(kubectl_takes_over_what_it_applied_itself),
         T(a_dry_run_of_apply_stores_nothing),
+        T(what_has_too_many_fields_is_kept_untracked),
         T(another_version_of_a_kind_is_compared_in_its_own_terms),
     };
 #undef T
