@@ -379,6 +379,33 @@ static void another_version_of_a_kind_is_compared_in_its_own_terms(void **state)
 #undef HPA
 }
 
+/* As upstream's tests write it: JSON that is YAML, with tabs and a comma too many. */
+static void flow_style_with_tabs_is_read(void **state)
+{
+    struct fixture *f = *state;
+    struct answer *a = apply(f, "/api/v1/namespaces/default/pods/p?fieldManager=apply_test",
+                             "{\n\t\t\"apiVersion\": \"v1\",\n\t\t\"kind\": "
+                             "\"Pod\",\n\t\t\"metadata\": {\n\t\t\t\"name\": "
+                             "\"p\"\n\t\t},\n\t\t\"spec\": {\n\t\t\t\"containers\": "
+                             "[{\n\t\t\t\t\"name\":  \"nginx\",\n\t\t\t\t"
+                             "\"image\": \"registry/nginx:1\",\n\t\t\t}]\n\t\t}\n\t}");
+    expect(a, 201);
+    assert_string_equal(
+        owned(f, a, "apply_test", "Apply", ""),
+        "{\"f:spec\":{\"f:containers\":{\"k:{\\\"name\\\":\\\"nginx\\\"}\":{\".\":{},"
+        "\"f:image\":{},\"f:name\":{}}}}}");
+    const char *status =
+        "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"},\"status\":{"
+        "\"conditions\":[{\"type\":\"MyStatus\",\"status\":\"True\"}]}}";
+    a = apply(f, "/api/v1/namespaces/default/pods/p?fieldManager=apply_test2", status);
+    expect(a, 200);
+    assert_null(json_path(a->json, "status.conditions"));
+    a = apply(f, "/api/v1/namespaces/default/pods/p/status?fieldManager=apply_test2", status);
+    expect(a, 200);
+    assert_string_equal(json_path_cstr(json_first(json_path(a->json, "status.conditions")), "type"),
+                        "MyStatus");
+}
+
 /* 20,000 elements fit an object, but not one object of managed fields. */
 static void what_has_too_many_fields_is_kept_untracked(void **state)
 {
@@ -422,6 +449,7 @@ int main(void)
         T(a_scale_owns_the_replicas),
         T(kubectl_takes_over_what_it_applied_itself),
         T(a_dry_run_of_apply_stores_nothing),
+        T(flow_style_with_tabs_is_read),
         T(what_has_too_many_fields_is_kept_untracked),
         T(another_version_of_a_kind_is_compared_in_its_own_terms),
     };
