@@ -21,8 +21,17 @@ static void write_path(struct buf *out, const struct field *f)
     }
 }
 
-static void add(struct field_errors *e, const struct field *f, const char *reason,
-                const char *message)
+const char *field_text(struct arena *a, const struct field *f)
+{
+    struct buf path CLEANUP_BUF;
+    buf_init(&path, 4096);
+    write_path(&path, f);
+    const char *text = arena_strdup(a, buf_cstr(&path));
+    return text ? text : "";
+}
+
+void field_add(struct field_errors *e, const struct field *f, const char *reason,
+               const char *message)
 {
     struct buf path CLEANUP_BUF;
     buf_init(&path, 4096);
@@ -49,7 +58,7 @@ static void add_valued(struct field_errors *e, const struct field *f, const char
         buf_puts(&text, "a long value");
     }
     bool more = detail && detail[0];
-    add(e, f, reason,
+    field_add(e, f, reason,
         arena_printf(e->arena, "%s: %s%s%s", prefix, buf_cstr(&text), more ? ": " : "",
                      more ? detail : ""));
 }
@@ -62,7 +71,7 @@ static struct json string_node(struct str s)
 void field_required(struct field_errors *e, const struct field *f, const char *detail)
 {
     bool more = detail && detail[0];
-    add(e, f, "FieldValueRequired",
+    field_add(e, f, "FieldValueRequired",
         more ? arena_printf(e->arena, "Required value: %s", detail) : "Required value");
 }
 
@@ -92,9 +101,14 @@ void field_duplicate(struct field_errors *e, const struct field *f, struct str v
     add_valued(e, f, "FieldValueDuplicate", "Duplicate value", &j, NULL);
 }
 
+void field_duplicate_json(struct field_errors *e, const struct field *f, const struct json *value)
+{
+    add_valued(e, f, "FieldValueDuplicate", "Duplicate value", value, NULL);
+}
+
 void field_forbidden(struct field_errors *e, const struct field *f, const char *detail)
 {
-    add(e, f, "FieldValueForbidden", arena_printf(e->arena, "Forbidden: %s", detail));
+    field_add(e, f, "FieldValueForbidden", arena_printf(e->arena, "Forbidden: %s", detail));
 }
 
 void field_not_found(struct field_errors *e, const struct field *f, struct str value)
@@ -105,8 +119,15 @@ void field_not_found(struct field_errors *e, const struct field *f, struct str v
 
 void field_too_long(struct field_errors *e, const struct field *f, size_t most_bytes)
 {
-    add(e, f, "FieldValueTooLong",
+    field_add(e, f, "FieldValueTooLong",
         arena_printf(e->arena, "Too long: may not be more than %zu bytes", most_bytes));
+}
+
+void field_too_many(struct field_errors *e, const struct field *f, int64_t count, int64_t most)
+{
+    field_add(e, f, "FieldValueTooMany",
+              arena_printf(e->arena, "Too many: %lld: must have at most %lld items",
+                           (long long)count, (long long)most));
 }
 
 void field_unsupported(struct field_errors *e, const struct field *f, struct str value,

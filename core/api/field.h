@@ -31,6 +31,11 @@ struct field_errors { /* in the arena */
     unsigned count;
 };
 
+/* The path as text, in the arena; never NULL. */
+const char *field_text(struct arena *a, const struct field *f);
+/* Any other: reason and message in upstream's words; message may be NULL (out of memory). */
+void field_add(struct field_errors *e, const struct field *f, const char *reason,
+               const char *message);
 void field_required(struct field_errors *e, const struct field *f, const char *detail);
 /* value may be NULL: "null". */
 void field_invalid(struct field_errors *e, const struct field *f, const struct json *value,
@@ -40,9 +45,11 @@ void field_invalid_str(struct field_errors *e, const struct field *f, struct str
 void field_invalid_int(struct field_errors *e, const struct field *f, int64_t value,
                        const char *detail);
 void field_duplicate(struct field_errors *e, const struct field *f, struct str value);
+void field_duplicate_json(struct field_errors *e, const struct field *f, const struct json *value);
 void field_forbidden(struct field_errors *e, const struct field *f, const char *detail);
 void field_not_found(struct field_errors *e, const struct field *f, struct str value);
 void field_too_long(struct field_errors *e, const struct field *f, size_t most_bytes);
+void field_too_many(struct field_errors *e, const struct field *f, int64_t count, int64_t most);
 /* allowed ends with NULL. */
 void field_unsupported(struct field_errors *e, const struct field *f, struct str value,
                        const char *const *allowed);

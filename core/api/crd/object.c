@@ -90,6 +90,93 @@ static void prepare_update(struct write *w)
                      json_path_i64(w->old, "metadata.generation", 0) + 1);
 }
 
+/* ---- lists that are sets or maps by keys ---- */
+
+static void check_set(struct field_errors *e, const struct field *path, const struct json *list)
+{
+    int64_t i = 0;
+    for (const struct json *m = json_first(list); m; m = m->next, i++)
+        for (const struct json *k = json_first(list); k != m; k = k->next)
+            if (json_equal(m, k)) {
+                field_duplicate_json(e, FIELD_AT(path, i), m);
+                break;
+            }
+}
+
+/* The members that identify an element, defaults included. */
+static struct json *identity(struct arena *a, const struct crd_node *items, const struct json *keys,
+                             const struct json *element)
+{
+    struct json *id = json_new(a, JSON_OBJECT);
+    for (const struct json *k = json_first(keys); k; k = k->next) {
+        const struct json *value = json_get_str(element, json_str(k));
+        const struct crd_node *node = items ? crd_node_property(items, json_str(k)) : NULL;
+        if (!value && node)
+            value = node->preset;
+        if (value)
+            json_set_key(a, id, json_str(k), json_clone(a, value));
+    }
+    return id;
+}
+
+static void check_keyed(struct field_errors *e, const struct crd_node *n, const struct field *path,
+                        const struct json *list)
+{
+    const struct json *keys = json_get(n->schema, "x-kubernetes-list-map-keys");
+    struct json *seen = json_new(e->arena, JSON_ARRAY);
+    int64_t i = 0;
+    for (const struct json *m = json_first(list); m; m = m->next, i++) {
+        struct json *id = identity(e->arena, n->items, keys, m);
+        for (const struct json *k = json_first(seen); k; k = k->next)
+            if (json_equal(id, k)) {
+                field_duplicate_json(e, FIELD_AT(path, i), id);
+                break;
+            }
+        json_append(e->arena, seen, id);
+    }
+}
+
+static void check_lists(struct field_errors *e, const struct crd_node *n, const struct field *path,
+                        const struct json *value)
+{
+    int64_t i = 0;
+    if (json_is(value, JSON_OBJECT)) {
+        for (const struct json *m = json_first(value); m; m = m->next) {
+            const struct crd_node *child = crd_node_property(n, m->key);
+            if (child)
+                check_lists(e, child, FIELD(path, m->key.p), m);
+            else if (n->additional)
+                check_lists(e, n->additional, FIELD_KEY(path, m->key), m);
+        }
+        return;
+    }
+    if (!json_is(value, JSON_ARRAY))
+        return;
+    struct str type = json_path_str(n->schema, "x-kubernetes-list-type");
+    if (str_is(type, "set"))
+        check_set(e, path, value);
+    else if (str_is(type, "map"))
+        check_keyed(e, n, path, value);
+    for (const struct json *m = json_first(value); m && n->items; m = m->next, i++)
+        check_lists(e, n->items, FIELD_AT(path, i), m);
+}
+
+static void validate(struct write *w)
+{
+    const struct crd_version *v = version_of(w);
+    if (!v->root)
+        return;
+    crd_validate(&w->errors, v->root, NULL, w->object);
+    check_lists(&w->errors, v->root, NULL, w->object);
+}
+
+/* Of updates through the subresource too, which validate does not see. */
+static void validate_update(struct write *w)
+{
+    if (cstr_eq(w->subresource, "status"))
+        validate(w);
+}
+
 static int commit(struct write *w)
 {
     if (!w->is_create || !version_of(w)->crd->terminating)
@@ -121,6 +208,8 @@ void crd_kind_init(struct crd_version *v, struct arena *a)
         .set_defaults = set_defaults,
         .prepare_create = prepare_create,
         .prepare_update = prepare_update,
+        .validate = validate,
+        .validate_update = validate_update,
         .commit = commit,
         .form = (uint64_t)v->crd->revision * CRD_VERSIONS + v->crd->version_count,
     };
