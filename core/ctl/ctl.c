@@ -1,7 +1,8 @@
 /* The table of controllers and what each of them is made of. See ctl.h. */
 #include "ctl/ctl_int.h"
 
-/* account: of kube-system, as which it acts; its default role allows what it does. */
+/* account: of kube-system, as which it acts; its default role allows what it does. NULL: the
+ * controller manager itself. */
 static const struct {
     const char *name, *account;
     ctl_start_fn *start;
@@ -18,6 +19,7 @@ static const struct {
     {"clusterrole-aggregation", "clusterrole-aggregation-controller", aggregation_start},
     {"certificates", "certificate-controller", certificates_start},
     {"token-cleaner", "token-cleaner", token_cleaner_start},
+    {"account-secrets", NULL, account_secrets_start},
 };
 
 static void unit_free(struct ctl_unit *u)
@@ -39,7 +41,7 @@ static int identify(struct ctl_unit *u, const char *account)
     struct ctl *c = u->ctl;
     u->client = *c->client;
     u->owns_client = false;
-    if (!c->client_as)
+    if (!c->client_as || !account)
         return 0;
     int rc = c->client_as(c->client_ctx, account, &u->client);
     u->owns_client = rc == 0;
@@ -115,6 +117,7 @@ int ctl_new(const struct ctl_options *o, struct ctl **ret_ctl, struct err *err)
     c->ca_pem = o->ca_pem;
     c->client_as = o->client_as;
     c->grant = o->grant;
+    c->sign = o->sign;
     c->client_ctx = o->ctx;
     prng_init(&c->prng, o->seed);
     list_init(&c->units);

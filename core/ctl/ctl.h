@@ -38,6 +38,9 @@ struct ctl_options {
      * requests stay unsigned. */
     int (*grant)(void *ctx, const struct ctl_grant *grant,
                  void (*done)(void *arg, int rc, struct str pem, struct str why), void *arg);
+    /* Signs a JWT's "header.payload" (ES256); done is called once, from the loop. May be NULL. */
+    int (*sign)(void *ctx, struct str message,
+                void (*done)(void *arg, int rc, const uint8_t sig[64]), void *arg);
     void *ctx;
     struct cache_set *caches; /* shared with the scheduler; outlives ctl */
     struct str ca_pem;        /* cluster CA for kube-root-ca.crt; kept */

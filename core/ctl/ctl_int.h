@@ -13,7 +13,9 @@ struct ctl {
     int (*client_as)(void *ctx, const char *account, struct client *ret_client);
     int (*grant)(void *ctx, const struct ctl_grant *grant,
                  void (*done)(void *arg, int rc, struct str pem, struct str why), void *arg);
-    void *client_ctx; /* of both */
+    int (*sign)(void *ctx, struct str message,
+                void (*done)(void *arg, int rc, const uint8_t sig[64]), void *arg);
+    void *client_ctx; /* of all three */
     const char *account; /* of the controller being started */
     struct cache_set *caches;
     struct str ca_pem;
@@ -52,7 +54,8 @@ void ctl_index_uid(const struct json *tree, void (*emit)(void *, const char *), 
 typedef int ctl_start_fn(struct ctl *c);
 ctl_start_fn replicaset_start, deployment_start, endpoints_start, endpointslice_start,
     serviceaccount_start, namespace_start, garbage_start, node_lifecycle_start, root_ca_start,
-    aggregation_start, certificates_start, token_cleaner_start;
+    aggregation_start, certificates_start, token_cleaner_start,
+    account_secrets_start;
 
 /* ---- util.c ---- */
 /* LabelSelector (matchLabels, matchExpressions) against labels; an absent selector matches nothing. */

@@ -93,11 +93,18 @@ static int grant(void *ctx, const struct ctl_grant *g,
     return keys_client_grant(c->keys, &k, done, arg);
 }
 
+static int sign(void *ctx, struct str message,
+                void (*done)(void *arg, int rc, const uint8_t sig[64]), void *arg)
+{
+    struct control *c = ctx;
+    return keys_client_sign(c->keys, message, done, arg);
+}
+
 static int start_clients(struct control *c, struct err *err)
 {
     static const char *const groups[] = {NULL};
     struct ctl_options o = {
-        .client = &c->client, .client_as = client_as, .grant = grant, .ctx = c, .ca_pem = buf_str(&c->ca_pem)};
+        .client = &c->client, .client_as = client_as, .grant = grant, .sign = sign, .ctx = c, .ca_pem = buf_str(&c->ca_pem)};
     int rc = api_local_client(c->api, "system:kube-controller-manager", groups, &c->client);
     if (rc < 0)
         return err_set(err, -rc, "in-process client: %s", err_text(rc));

@@ -178,6 +178,25 @@ def service_accounts(c):
     expect("Unauthorized" in out or "logged in" in out, out)
 
 
+def tokens_in_secrets(c):
+    c.k("create", "serviceaccount", "ci")
+    secret = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+              "metadata": {"name": "ci-token", "annotations": {"kubernetes.io/service-account.name": "ci"}}}
+    c.k("create", "-f", "-", input=json.dumps(secret))
+    def filled():
+        data = c.json("secret", "ci-token").get("data", {})
+        expect("token" in data, "a token")
+        return {k: base64.b64decode(v).decode() for k, v in data.items()}
+    data = cluster.retry(filled, 10)
+    expect(data["namespace"] == "default" and "BEGIN CERTIFICATE" in data["ca.crt"], data)
+    ci = [f"--token={data['token']}"]
+    expect("system:serviceaccount:default:ci" in kubectl(c, ci, "auth", "whoami"), "ci")
+    c.k("delete", "serviceaccount", "ci")
+    out = kubectl(c, ci, "auth", "whoami", check=False)
+    expect("Unauthorized" in out or "logged in" in out, out)
+    cluster.retry(lambda: expect("NotFound" in c.k("get", "secret", "ci-token", check=False), "its secret goes too"), 10)
+
+
 def issuer_documents(c):
     c.k("create", "serviceaccount", "reader")
     token = c.k("create", "token", "reader").strip()
@@ -291,6 +310,7 @@ run(Control(), (
     ("who approves needs the right for the signer", approval_needs_the_signer),
     ("a bootstrap token becomes a node by itself", bootstrap_token_to_node),
     ("service accounts do what roles allow, and nothing without their token's ground", service_accounts),
+    ("a secret holds an account's token for as long as both are there", tokens_in_secrets),
     ("others can verify our tokens", issuer_documents),
     ("a new signing key leaves old tokens good", rotated_key),
     ("only who may acts as somebody else", impersonation),

@@ -9,6 +9,8 @@
 #include "codec/jwt.h"
 #include "codec/time.h"
 
+#define CLAIM "kubernetes.io/serviceaccount/"
+
 enum { TOKEN_BYTES = 8192, SLACK_S = 60 };
 
 static bool signature_valid(struct api *api, const struct jwt *t)
@@ -87,6 +89,36 @@ static struct json *make_extra(struct arena *a, const struct jwt *t, const struc
     return extra;
 }
 
+/* A token that lies in a Secret and lasts as long as that (upstream's legacy tokens). */
+static int make_secret_user(struct api *api, struct arena *a, const struct jwt *t, struct str text,
+                            struct user *u, struct err *err)
+{
+    struct str ns = json_str(json_get(t->payload, CLAIM "namespace")),
+               name = json_str(json_get(t->payload, CLAIM "service-account.name")),
+               uid = json_str(json_get(t->payload, CLAIM "service-account.uid")),
+               secret_name = json_str(json_get(t->payload, CLAIM "secret.name"));
+    const char *full =
+        arena_printf(a, "system:serviceaccount:" STR_FMT ":" STR_FMT, STR_ARG(ns), STR_ARG(name));
+    const struct json *secret = object_load(api, a, "", "secrets", ns, secret_name, NULL),
+                      *account = object_load(api, a, "", "serviceaccounts", ns, name, NULL);
+    struct str kept = json_str(json_get(json_get(secret, "data"), "token"));
+    char *plain = arena_alloc(a, kept.n / 4 * 3 + 4);
+    size_t n = 0;
+    if (a->failed)
+        return err_set(err, E_NOMEM, "out of memory");
+    if (!secret || json_path(secret, "metadata.deletionTimestamp") ||
+        base64_decode(plain, &n, kept) < 0 || n != text.n || !crypto_equal(plain, text.p, n))
+        return err_set(err, E_UNAUTHORIZED, "the token's secret is gone");
+    if (!account || !uid.n || !str_eq(json_path_str(account, "metadata.uid"), uid) ||
+        !str_is(json_path_str(t->payload, "sub"), full))
+        return err_set(err, E_UNAUTHORIZED, "the token's service account is gone");
+    *u = (struct user){.name = full, .uid = arena_strndup(a, uid.p, uid.n)};
+    user_add_group(a, u, "system:serviceaccounts");
+    user_add_group(a, u, arena_printf(a, "system:serviceaccounts:" STR_FMT, STR_ARG(ns)));
+    user_add_group(a, u, "system:authenticated");
+    return a->failed ? err_set(err, E_NOMEM, "out of memory") : 0;
+}
+
 static int check_bound(struct api *api, struct arena *a, const struct json *k8s, struct str ns,
                        struct err *err)
 {
@@ -142,6 +174,14 @@ int account_token_verify(struct api *api, struct arena *a, struct str text,
         return err_set(err, E_UNAUTHORIZED, "the token is no ES256 JWT");
     if (!signature_valid(api, &t))
         return err_set(err, E_UNAUTHORIZED, "the token's signature is wrong");
+    if (str_is(json_path_str(t.payload, "iss"), "kubernetes/serviceaccount")) {
+        /* It names no audience: it is the API's only. */
+        if (audiences && audiences->count)
+            return err_set(err, E_UNAUTHORIZED, "the token is for another audience");
+        if (audiences)
+            audiences->at[audiences->count++] = str_of(api->issuer);
+        return make_secret_user(api, a, &t, text, ret, err);
+    }
     rc = check_claims(api, &t, audiences, err);
     return rc < 0 ? rc : make_user(api, a, &t, ret, err);
 }
