@@ -168,6 +168,46 @@ def patch_types(c):
     expect("application/apply-patch+yaml" in content, content)
 
 
+PORTS = {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["containerPort", "protocol"],
+         "items": {"type": "object", "required": ["containerPort", "protocol"], "properties": {
+             "containerPort": {"type": "integer"}, "protocol": {"type": "string"}, "name": {"type": "string"}}}}
+SPEC = {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"cron": {"type": "string"}, "ports": PORTS}}
+CRD = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "tabs.example.com"},
+       "spec": {"group": "example.com", "scope": "Cluster", "names": {"plural": "tabs", "singular": "tab", "kind": "Tab", "listKind": "TabList"},
+                "versions": [{"name": v, "served": True, "storage": v == "v1",
+                              "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": SPEC}}}} for v in ("v1", "v1beta1")]}}
+
+
+def custom(c):
+    c.k("create", "-f", "-", input=json.dumps(CRD))
+    cluster.retry(lambda: c.k("get", "tabs"), 10)
+
+    def tab(spec, version="v1", manager="one", query="", top=""):
+        status, _, body = c.request("PATCH", f"/apis/example.com/{version}/tabs/t?fieldManager={manager}{query}",
+                                    f"apiVersion: example.com/{version}\nkind: Tab\nmetadata:\n  name: t\n  finalizers: [x/a]\n{top}spec:\n{spec}",
+                                    Content_Type="application/apply-patch+yaml")
+        return status, json.loads(body)
+    full = "  cron: a\n  replicas: 1\n  ports:\n  - {name: x, containerPort: 80, protocol: TCP}\n"
+    expect(tab(full)[0] == 201, "created")
+    status, o = tab(full, version="v1beta1")
+    expect(status == 200 and len(entries(o)) == 1 and o["metadata"]["managedFields"][0]["apiVersion"] == "example.com/v1beta1", o)
+    c.k("patch", "tab/t", "--type=merge", "-p", '{"metadata":{"finalizers":["x/a","x/b"]},"spec":{"replicas":5}}')
+    status, o = tab(full)
+    expect(status == 409 and [x["field"] for x in o["details"]["causes"]] == [".spec.replicas"], o)
+    status, o = tab(full, query="&force=true")
+    expect(status == 200 and o["spec"]["replicas"] == 1 and o["metadata"]["finalizers"] == ["x/a", "x/b"], o)
+    status, o = tab("  ports:\n  - {name: z, containerPort: 80, protocol: TCP}\n", manager="two")
+    expect(status == 409 and [x["field"] for x in o["details"]["causes"]] == ['.spec.ports[containerPort=80,protocol="TCP"].name'], o)
+    status, o = tab("  ports:\n  - {name: z, containerPort: 81, protocol: TCP}\n", manager="two")
+    expect(status == 200 and len(o["spec"]["ports"]) == 2, o)
+    status, o = tab(full, top="unknown: 1\n")
+    expect(".unknown: field not declared in schema" in o["message"], o)
+    status, o = tab(full + "  cron: b\n", query="&fieldValidation=Strict")
+    expect(status == 400 and 'key "cron" already set in map' in o["message"], o)
+    c.k("patch", "tab/t", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    c.k("delete", "tab/t", "crd/tabs.example.com")
+
+
 def refusals(c):
     out = c.k(*SSA, "--validate=false", input=web(more="\n        wrong: 1"), check=False)
     expect('failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.template.spec.containers[name="web"].wrong: '
@@ -188,6 +228,7 @@ run(Control(), (
     ("client-side apply migrates", from_client_side),
     ("subresources are applied", subresources),
     ("managers are named by option, user agent and account", names),
+    ("custom resources are applied, in each of their versions", custom),
     ("the documents announce apply patches", patch_types),
     ("bad configurations are refused as upstream words it", refusals),
 ))
