@@ -8,6 +8,8 @@
 /* Health and version, which need no credentials. */
 bool auth_path_open(const struct api_request *r);
 
+/* What a field selector says that the field must equal; "" when it leaves that open. */
+struct str auth_selected(struct arena *a, struct str selector, const char *field);
 /* The question that a request is. Texts live in the request's arena. nonzero: answered. */
 int auth_ask_of(struct api_request *r, struct auth_ask *ret);
 /* reason gets why: of the grant, or what hinders; it may stay empty. */

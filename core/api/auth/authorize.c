@@ -75,19 +75,15 @@ static const char *text_of(struct arena *a, struct str s)
     return t ? t : "";
 }
 
-/* A list of one name is a question about that object. */
-static struct str selected_name(struct str selector)
+/* Read by the parser that the list itself uses: an escaped comma begins no term. */
+struct str auth_selected(struct arena *a, struct str selector, const char *field)
 {
-    static const char field[] = "metadata.name=";
-    struct str rest = selector, part;
-    while (rest.n && str_split(&rest, ',', &part)) {
-        if (!str_starts(part, str_of(field)))
-            continue;
-        part = str_make(part.p + sizeof field - 1, part.n - (sizeof field - 1));
-        if (part.n && part.p[0] == '=')
-            part = str_make(part.p + 1, part.n - 1);
-        return part;
-    }
+    struct selector_fields f;
+    if (!selector.n || selector_fields_parse(a, selector, &f, NULL) < 0)
+        return STR("");
+    for (uint32_t i = 0; i < f.count; i++)
+        if (f.terms[i].equal && str_is(f.terms[i].field, field))
+            return f.terms[i].value;
     return STR("");
 }
 
@@ -107,7 +103,8 @@ int auth_ask_of(struct api_request *r, struct auth_ask *ret)
         .subresource = text_of(a, u->subresource),
         /* A namespace lies in itself: who may read in it may read it. */
         .ns = text_of(a, namespace ? u->name : u->ns),
-        .name = text_of(a, u->name.n || u->subresource.n ? u->name : selected_name(selector)),
+        /* A list of one name is a question about that object. */
+        .name = text_of(a, u->name.n ? u->name : auth_selected(a, selector, "metadata.name")),
         .path = text_of(a, u->path),
         .field_selector = selector,
     };

@@ -7,7 +7,6 @@
  */
 #include "api/auth/auth.h"
 #include "api/auth/node_graph.h"
-#include "codec/selector.h"
 
 static const char user_prefix[] = "system:node:";
 
@@ -44,16 +43,9 @@ static bool verb_in(const struct auth_ask *ask, const char *verbs)
 
 static bool selects(const struct auth_ask *ask, const char *field, const char *value)
 {
-    struct str rest = ask->field_selector, part;
-    size_t n = strlen(field);
-    while (rest.n && str_split(&rest, ',', &part)) {
-        if (!str_starts(part, str_of(field)) || part.n < n + 1 || part.p[n] != '=')
-            continue;
-        size_t skip = part.n > n + 1 && part.p[n + 1] == '=' ? n + 2 : n + 1;
-        if (str_is(str_make(part.p + skip, part.n - skip), value))
-            return true;
-    }
-    return false;
+    struct arena a CLEANUP_ARENA;
+    arena_init(&a, LIMIT_REQUEST_ARENA);
+    return str_is(auth_selected(&a, ask->field_selector, field), value);
 }
 
 static bool reach(struct api *api, const struct auth_ask *ask, const char *node,

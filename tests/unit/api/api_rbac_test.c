@@ -96,6 +96,12 @@ static void names_subresources_and_paths_are_told_apart(void **state)
     expect(as(f, "jane", "GET", SECRETS, NULL), 403);
     expect(as(f, "jane", "GET", SECRETS "?fieldSelector=metadata.name%3Done", NULL), 200);
     expect(as(f, "jane", "GET", SECRETS "?fieldSelector=metadata.name%3Dtwo", NULL), 403);
+    /* An escaped comma does not begin another term: this would select everything else. */
+    expect(as(f, "jane", "GET", SECRETS "?fieldSelector=type!%3D%5C%2Cmetadata.name%3Done", NULL), 403);
+    expect(as(f, "jane", "GET", SECRETS "?fieldSelector=type!%3D%5C%2Cmetadata.name%5C%3Done", NULL), 403);
+    expect(as(f, "jane", "GET", SECRETS "?fieldSelector=metadata.name!%3Done", NULL), 403);
+    expect(as(f, "jane", "GET", SECRETS "?fieldSelector=x%3Dy&fieldSelector=metadata.name%3Done", NULL), 403);
+    expect(as(f, "jane", "GET", SECRETS "?watch=1&fieldSelector=metadata.name%3Dtwo", NULL), 403);
     expect(as(f, "jane", "GET", "/apis/apps/v1/namespaces/default/deployments/x/scale", NULL), 404);
     expect(as(f, "jane", "GET", "/apis/apps/v1/namespaces/default/deployments/x", NULL), 403);
     expect(as(f, "jane", "GET", "/apis/apps/v1", NULL), 200);
@@ -268,6 +274,11 @@ static void a_node_reads_what_its_pods_name(void **state)
                    "\"secrets\" in API group \"\" in the namespace \"default\": no relationship "
                    "found between node 'n1' and this object");
     expect(as_node(f, "system:node:n1", "GET", SECRETS, NULL), 403);
+    expect(as_node(f, "system:node:n1", "GET", PODS "?fieldSelector=spec.nodeName%3Dn1", NULL), 200);
+    expect(as_node(f, "system:node:n1", "GET",
+                   PODS "?fieldSelector=status.phase!%3D%5C%2Cspec.nodeName%5C%3Dn1", NULL),
+           403);
+    expect(as_node(f, "system:node:n1", "GET", PODS "?fieldSelector=spec.nodeName!%3Dn1", NULL), 403);
     expect(as_node(f, "system:node:n1", "DELETE", SECRETS "/mine", NULL), 403);
     expect(as_node(f, "system:node:n2", "GET", SECRETS "/mine", NULL), 403);
     expect(as_node(f, "nobody", "GET", SECRETS "/mine", NULL), 403);
