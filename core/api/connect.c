@@ -223,9 +223,9 @@ static void pod_stream(struct api_request *r, const char *verb)
     }
     buf_printf(&target, "/%s/" STR_FMT "/" STR_FMT, verb, STR_ARG(r->url.ns), STR_ARG(r->url.name));
     if (ports) {
-        struct str list = url_param(&r->url, "ports");
-        if (list.n)
-            put_param(&target, "port", list);
+        for (size_t i = 0; i < r->url.param_count; i++)
+            if (str_is(r->url.params[i].name, "ports"))
+                put_param(&target, "port", r->url.params[i].value);
     } else {
         buf_printf(&target, "/" STR_FMT, STR_ARG(container));
         put_streams(r, &target);

@@ -125,7 +125,8 @@ static bool may_be_proxied(struct str target)
     ptrdiff_t q = str_find_byte(target, '?');
     struct str path = q < 0 ? target : str_make(target.p, (size_t)q);
     return str_find(path, STR("/proxy/")) >= 0 || ends_with_word(path, "proxy") ||
-           ends_with_word(path, "exec") || ends_with_word(path, "attach") ||
+           ends_with_word(path, "log") || ends_with_word(path, "exec") ||
+           ends_with_word(path, "attach") ||
            ends_with_word(path, "portforward");
 }
 

@@ -1,7 +1,8 @@
 /*
- * Port-forward (k8s.io/kubelet/pkg/cri/streaming/portforward): for each connection the client opens
+ * Port-forward. Over SPDY (k8s.io/kubelet/pkg/cri/streaming/portforward): for each connection the client opens
  * two SPDY streams with the same request id, `error` first, then `data`. The node dials the port
  * inside the pod's network namespace and copies; what goes wrong is said on the error stream.
+ * Over numbered streams the ports are those of the request, and each is dialled once, at the start.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 
 #include "node/streams_int.h"
 
-enum { CHUNK_BYTES = 16 * 1024, TO_POD_BYTES = 4 * 1024 * 1024, TO_POD_ENOUGH = 256 * 1024, MOST_FORWARDS = 64 };
+enum { CHUNK_BYTES = 16 * 1024, TO_POD_BYTES = 4 * 1024 * 1024, TO_POD_ENOUGH = 256 * 1024, MOST_FORWARDS = STREAM_PORTS };
 
 struct forward {
     struct list link;
@@ -74,16 +75,29 @@ void forward_free_all(struct stream *s)
 
 /* ---- ending ---- */
 
+/* Numbered streams serve one connection to each port, so the last one ends all. */
+static void end(struct forward *f)
+{
+    struct stream *s = f->stream;
+    give_up(f);
+    if (s->spdy || !list_empty(&s->forwards))
+        return;
+    websocket_close(&s->ws, 1000, "");
+    stream_flush(s);
+    s->conn.finish(s->conn.ctx);
+}
+
 static void fail(struct forward *f, const char *why)
 {
     struct stream *s = f->stream;
     char text[512];
     snprintf(text, sizeof text, "error forwarding port %u to pod %.64s: %.300s", f->port, f->pod->uid, why);
     if (f->error_id)
-        (void)spdy_send(s->spdy, f->error_id, str_of(text), true);
-    spdy_reset(s->spdy, f->data_id, 5);
+        (void)stream_send(s, f->error_id, str_of(text), true);
+    if (s->spdy)
+        spdy_reset(s->spdy, f->data_id, 5);
     stream_flush(s);
-    give_up(f);
+    end(f);
 }
 
 static void end_if_done(struct forward *f)
@@ -93,11 +107,11 @@ static void end_if_done(struct forward *f)
         return;
     if (!f->told) {
         f->told = true;
-        (void)spdy_send(s->spdy, f->data_id, STR(""), true);
-        (void)spdy_send(s->spdy, f->error_id, STR(""), true);
+        (void)stream_send(s, f->data_id, STR(""), true);
+        (void)stream_send(s, f->error_id, STR(""), true);
         stream_flush(s);
     }
-    give_up(f);
+    end(f);
 }
 
 /* ---- copying ---- */
@@ -121,7 +135,8 @@ static void write_to_pod(struct forward *f)
             break;
         size_t done = n > 0 ? (size_t)n : all.n; /* nobody reads: dropped */
         buf_consume(&f->to_pod, done);
-        spdy_consumed(f->stream->spdy, f->data_id, done);
+        if (f->stream->spdy)
+            spdy_consumed(f->stream->spdy, f->data_id, done);
     }
     if (f->client_ended && buf_len(&f->to_pod) == 0 && f->fd >= 0)
         (void)shutdown(f->fd, SHUT_WR);
@@ -132,7 +147,7 @@ static void push_to_client(struct forward *f)
 {
     struct str all = buf_str(&f->to_client);
     if (all.n)
-        buf_consume(&f->to_client, spdy_send(f->stream->spdy, f->data_id, all, false));
+        buf_consume(&f->to_client, stream_send(f->stream, f->data_id, all, false));
 }
 
 static void read_from_pod(struct forward *f)
@@ -238,10 +253,16 @@ static int64_t number(const struct spdy_header *headers, size_t count, const cha
     return value;
 }
 
+static void dial(struct forward *f)
+{
+    struct runtime *rt = f->node->runtime;
+    f->asked = true;
+    rt->ops->dial(rt->self, f->pod->uid, f->port, dialled, f);
+}
+
 static bool opened(void *ctx, uint32_t id, const struct spdy_header *headers, size_t count, bool fin)
 {
     struct stream *s = ctx;
-    struct runtime *rt = s->node->runtime;
     int64_t port = number(headers, count, "port"), request = number(headers, count, "requestid");
     bool error = false;
     struct forward *f;
@@ -256,21 +277,15 @@ static bool opened(void *ctx, uint32_t id, const struct spdy_header *headers, si
         if (f->request != request || f->data_id || f->port != port)
             continue;
         f->data_id = id;
-        f->asked = true;
-        rt->ops->dial(rt->self, s->pod->uid, f->port, dialled, f);
+        dial(f);
         return true;
     }
     return false;
 }
 
-static void data(void *ctx, uint32_t id, struct str bytes, bool fin)
+static void take(struct forward *f, struct str bytes, bool fin)
 {
-    struct stream *s = ctx;
-    struct forward *f = find(s, id, false);
-    if (!f) {
-        spdy_consumed(s->spdy, id, bytes.n);
-        return;
-    }
+    struct stream *s = f->stream;
     buf_append_str(&f->to_pod, bytes);
     f->client_ended |= fin;
     if (f->to_pod.failed) {
@@ -281,6 +296,16 @@ static void data(void *ctx, uint32_t id, struct str bytes, bool fin)
     } else {
         pause_or_resume(s);
     }
+}
+
+static void data(void *ctx, uint32_t id, struct str bytes, bool fin)
+{
+    struct stream *s = ctx;
+    struct forward *f = find(s, id, false);
+    if (f)
+        take(f, bytes, fin);
+    else
+        spdy_consumed(s->spdy, id, bytes.n);
 }
 
 static void reset(void *ctx, uint32_t id)
@@ -301,3 +326,30 @@ static void writable(void *ctx, uint32_t id)
 }
 
 const struct spdy_handlers forward_handlers = {opened, data, reset, writable};
+
+/* ---- numbered streams ---- */
+
+int forward_ports(struct stream *s, const uint16_t *ports, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char port[2] = {(char)(ports[i] & 0xff), (char)(ports[i] >> 8)};
+        struct forward *f = forward_new(s, (int64_t)i, ports[i], (uint32_t)i * 2 + 1);
+        if (!f)
+            return -E_NOMEM;
+        f->data_id = (uint32_t)i * 2;
+        channels_send(&s->numbered, (uint8_t)f->data_id, str_make(port, 2));
+        channels_send(&s->numbered, (uint8_t)f->error_id, str_make(port, 2));
+    }
+    struct forward *f, *next;
+    LIST_EACH_SAFE (f, next, &s->forwards, link)
+        dial(f);
+    stream_flush(s);
+    return 0;
+}
+
+void forward_input(struct stream *s, uint8_t channel, struct str bytes)
+{
+    struct forward *f = channel % 2 == 0 ? find(s, channel, false) : NULL;
+    if (f && bytes.n)
+        take(f, bytes, false);
+}

@@ -13,6 +13,8 @@ enum { MOST_ARGS = 4096, UPGRADE_OUT_BYTES = 8 * 1024 * 1024 };
 static bool log_data(void *ctx, struct str bytes)
 {
     struct request *q = ctx;
+    if (q->log_socket)
+        return log_socket_data(q->log_socket, bytes);
     http_reply_write(q->http, bytes);
     return http_reply_unsent(q->http) <= CONN_HIGH;
 }
@@ -20,6 +22,10 @@ static bool log_data(void *ctx, struct str bytes)
 static void log_end(void *ctx)
 {
     struct request *q = ctx;
+    if (q->log_socket) {
+        log_socket_end(q->log_socket);
+        return;
+    }
     http_reply_end(q->http);
     q->http = NULL;
     request_free(q);
@@ -83,7 +89,10 @@ static void log_opened(void *ctx, const struct runtime_result *r, const struct r
         request_fail(q, 500, "out of memory");
         return;
     }
-    http_reply(q->http, 200, &plain, 1, -1);
+    if (!q->websocket)
+        http_reply(q->http, 200, &plain, 1, -1);
+    else
+        (void)!log_socket_new(q);
 }
 
 /* Which run's log is meant; false: answered with why there is none. */
@@ -222,6 +231,33 @@ static const char **arguments(struct request *q)
     return count ? args : NULL;
 }
 
+/* "port=8080,9090&port=53"; false: answered with what is wrong with them. */
+static bool ports(struct request *q, struct stream_options *o)
+{
+    struct str rest = q->query, name, value, part;
+    uint16_t *list = arena_zalloc(&q->arena, STREAM_PORTS * sizeof *list);
+    size_t count = 0;
+    while (list && url_query_next(&q->arena, &rest, &name, &value)) {
+        if (!str_is(name, "port"))
+            continue;
+        while (str_split(&value, ',', &part)) {
+            int64_t port;
+            if (str_to_i64(part, &port) < 0 || port < 1 || port > 65535 || count == STREAM_PORTS) {
+                request_fail(q, 400, "unable to parse \"" STR_FMT "\" as a port", STR_ARG(part));
+                return false;
+            }
+            list[count++] = (uint16_t)port;
+        }
+    }
+    if (!count) {
+        request_fail(q, 400, "query parameter \"port\" is required");
+        return false;
+    }
+    o->ports = list;
+    o->port_count = count;
+    return true;
+}
+
 static bool either(struct request *q, const char *ours, const char *theirs)
 {
     return request_flag(q, ours) || request_flag(q, theirs);
@@ -244,7 +280,7 @@ static bool stream_options(struct request *q, bool exec, bool port_forward, stru
     }
     if (port_forward) {
         *ret_o = o;
-        return true;
+        return o.framing == STREAM_SPDY || cstr_eq(o.protocol, "SPDY/3.1+portforward.k8s.io") || ports(q, ret_o);
     }
     o.container_id = q->container->now.id;
     o.session = (struct session_options){.args = exec ? arguments(q) : NULL, .tty = request_flag(q, "tty"),
@@ -261,9 +297,8 @@ static bool stream_options(struct request *q, bool exec, bool port_forward, stru
     return false;
 }
 
-static struct conn *accept_upgrade(struct request *q, const char *protocol, struct upgrade *u)
+struct conn *request_upgrade(struct request *q, const char *protocol, const struct conn_handlers *handlers, void *ctx)
 {
-    static const struct conn_handlers handlers = {NULL, conn_data, conn_drained, conn_closed};
     char accept[WEBSOCKET_ACCEPT_TEXT];
     struct http_header headers[4] = {{STR("connection"), STR("Upgrade")}, {STR("upgrade"), STR("SPDY/3.1")}};
     headers[2] = (struct http_header){STR("x-stream-protocol-version"), str_of(protocol)};
@@ -271,16 +306,18 @@ static struct conn *accept_upgrade(struct request *q, const char *protocol, stru
     if (q->websocket) {
         websocket_accept(q->websocket_key, accept);
         headers[1].value = STR("websocket");
-        headers[2].name = STR("sec-websocket-protocol");
-        headers[count++] = (struct http_header){STR("sec-websocket-accept"), str_of(accept)};
+        headers[2] = (struct http_header){STR("sec-websocket-accept"), str_of(accept)};
+        if (protocol[0])
+            headers[count++] = (struct http_header){STR("sec-websocket-protocol"), str_of(protocol)};
     }
     struct http_request *http = q->http;
     q->http = NULL;
-    return http_request_upgrade(http, headers, count, &handlers, u);
+    return http_request_upgrade(http, headers, count, handlers, ctx);
 }
 
 void requests_stream(struct request *q, bool exec, bool port_forward)
 {
+    static const struct conn_handlers handlers = {NULL, conn_data, conn_drained, conn_closed};
     struct stream_options o;
     if (!port_forward && !container_running(q->container)) {
         /* No ": " in this text: kubectl would read it as a YAML mapping, take it for a Status and show nothing. */
@@ -301,7 +338,7 @@ void requests_stream(struct request *q, bool exec, bool port_forward)
     u->server = q->server;
     buf_init(&u->out, UPGRADE_OUT_BYTES);
     list_push_back(&q->server->upgrades, &u->link);
-    u->conn = accept_upgrade(q, o.protocol, u);
+    u->conn = request_upgrade(q, o.protocol, &handlers, u);
     struct stream_conn conn = {&u->out, flush, unsent, pause_input, finish, u};
     if (!u->conn || stream_new(&o, &conn, &u->stream) < 0)
         upgrade_free(u);

@@ -17,6 +17,7 @@ void request_free(struct request *q)
         return;
     load_forget(q);
     logread_free(q->logread);
+    log_socket_free(q->log_socket);
     if (q->pod)
         pod_unref(q->pod);
     list_remove(&q->link);

@@ -29,6 +29,7 @@ struct request {
     struct container *container;
     /* logs */
     struct logread *logread;
+    struct log_socket *log_socket; /* over a WebSocket: its connection */
     uint32_t attempt;
     struct load *load; /* an archive of images on its way, or NULL */
     bool busy; /* the runtime's answer is awaited: the request outlives its connection */
@@ -43,6 +44,14 @@ void requests_logs(struct request *q);
 void requests_stream(struct request *q, bool exec, bool port_forward);
 void requests_logs_drained(struct request *q);
 void upgrades_free(struct server *s);
+/* Answers 101; the request has no HTTP side any more. NULL: the connection is gone. */
+struct conn *request_upgrade(struct request *q, const char *protocol, const struct conn_handlers *handlers, void *ctx);
+
+/* log_socket.c */
+int log_socket_new(struct request *q) MUST_CHECK; /* negative: the request has been answered and freed */
+void log_socket_free(struct log_socket *s);       /* accepts NULL */
+bool log_socket_data(struct log_socket *s, struct str bytes); /* false: enough waits to be sent */
+void log_socket_end(struct log_socket *s);        /* the request is freed when all is sent */
 
 /* load.c */
 void load_begin(struct request *q);

@@ -24,7 +24,7 @@ struct session {
     struct node *node;
     const struct session_sink *sink;
     void *ctx;
-    bool exec, tty, asked, freed, paused, input_ended, input_full, exited, told;
+    bool exec, tty, plain_error, asked, freed, paused, input_ended, input_full, exited, told;
     uint64_t id;
     int exit_code;
     char *command; /* for the message */
@@ -68,12 +68,19 @@ void session_drop(struct session *s)
 
 /* ---- the end ---- */
 
-static void put_failure(struct session *s, struct buf *b)
+enum { MESSAGE_TEXT = 512 };
+
+static void failure_text(const struct session *s, char text[MESSAGE_TEXT])
 {
-    char message[512];
-    snprintf(message, sizeof message,
+    snprintf(text, MESSAGE_TEXT,
              "command terminated with non-zero exit code: error executing command [%.300s], exit code %d",
              s->command ? s->command : "", s->exit_code);
+}
+
+static void put_failure(struct session *s, struct buf *b)
+{
+    char message[MESSAGE_TEXT];
+    failure_text(s, message);
     buf_puts(b, "{\"metadata\":{},\"status\":\"Failure\",\"message\":");
     json_write_string(b, str_of(message));
     buf_printf(b, ",\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"%d\"}]}}",
@@ -87,7 +94,12 @@ static void tell_status(struct session *s, const char *error)
     if (s->told)
         return;
     s->told = true;
-    if (error) {
+    if (s->plain_error) {
+        char message[MESSAGE_TEXT] = "";
+        if (!error && s->exec && s->exit_code != 0)
+            failure_text(s, message);
+        buf_puts(&b, error ? error : message);
+    } else if (error) {
         buf_puts(&b, "{\"metadata\":{},\"status\":\"Failure\",\"message\":");
         json_write_string(&b, str_of(error));
         buf_puts(&b, ",\"reason\":\"InternalError\",\"code\":500}");
@@ -96,7 +108,8 @@ static void tell_status(struct session *s, const char *error)
     } else {
         buf_puts(&b, "{\"metadata\":{},\"status\":\"Success\"}");
     }
-    (void)s->sink->output(s->ctx, SESSION_ERROR, buf_str(&b));
+    if (buf_len(&b))
+        (void)s->sink->output(s->ctx, SESSION_ERROR, buf_str(&b));
     s->sink->over(s->ctx);
 }
 
@@ -319,6 +332,7 @@ int session_new(const struct session_options *o, const char *container_id, const
     s->ctx = ctx;
     s->exec = o->args != NULL;
     s->tty = o->tty;
+    s->plain_error = o->plain_error;
     s->command = joined(o->args);
     s->asked = true;
     buf_init(&s->input, INPUT_BYTES);

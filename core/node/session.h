@@ -33,6 +33,7 @@ struct session_options {
     struct node *node;
     const char *const *args; /* exec: the command, NULL-terminated; NULL: attach */
     bool tty, in, out, error;
+    bool plain_error; /* no Status at the end: the message of a failure, nothing of a success */
 };
 
 /* The session begins when the runtime has answered; input given before is kept. */

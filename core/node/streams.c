@@ -5,22 +5,20 @@
 
 enum { V5_CLOSE = 255, MESSAGE_BYTES = 32 * 1024, ARGS_BYTES = 256 * 1024 };
 
-static const char *const channel_protocols[] = {"v5.channel.k8s.io", "v4.channel.k8s.io", NULL};
-static const char *const spdy_protocols[] = {"v4.channel.k8s.io", NULL};
-static const char *const tunnel_protocols[] = {"SPDY/3.1+portforward.k8s.io", NULL};
+static const char *const spdy_protocols[] = {"v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io",
+                                             "channel.k8s.io", NULL};
 static const char *const forward_protocols[] = {"portforward.k8s.io", NULL};
 
 const char *stream_choose(enum stream_framing framing, bool port_forward, struct str offered)
 {
-    const char *const *ours = framing == STREAM_WEBSOCKET ? port_forward ? tunnel_protocols : channel_protocols
-                              : port_forward              ? forward_protocols
-                                                          : spdy_protocols;
-    for (; *ours; ours++) {
-        struct str rest = offered, part;
-        while (str_split(&rest, ',', &part))
-            if (str_is(str_trim(part), *ours))
-                return *ours;
-    }
+    const char *const *const ours = port_forward ? forward_protocols : spdy_protocols;
+    struct str rest = offered, part;
+    if (framing == STREAM_WEBSOCKET)
+        return channels_choose(port_forward ? CHANNELS_FORWARD : CHANNELS_EXEC, offered);
+    while (str_split(&rest, ',', &part))
+        for (size_t i = 0; ours[i]; i++)
+            if (str_is(str_trim(part), ours[i]))
+                return ours[i];
     return NULL;
 }
 
@@ -43,14 +41,13 @@ void stream_flush(struct stream *s)
     s->conn.flush(s->conn.ctx);
 }
 
-static void ws_output(struct stream *s, uint8_t channel, struct str bytes)
+size_t stream_send(struct stream *s, uint32_t id, struct str bytes, bool fin)
 {
-    struct buf message CLEANUP_BUF = {0};
-    buf_init(&message, bytes.n + 1);
-    buf_putc(&message, (char)channel);
-    buf_append_str(&message, bytes);
-    if (!message.failed)
-        websocket_send(&s->ws, WEBSOCKET_BINARY, buf_str(&message));
+    if (s->spdy)
+        return spdy_send(s->spdy, id, bytes, fin);
+    if (bytes.n) /* nothing says that one of the numbered streams has ended */
+        channels_send(&s->numbered, (uint8_t)id, bytes);
+    return bytes.n;
 }
 
 /* Moves what waits for the client's window. True when nothing waits any more. */
@@ -76,7 +73,7 @@ static bool on_output(void *ctx, enum session_channel channel, struct str bytes)
     struct stream *s = ctx;
     bool room = true;
     if (s->framing == STREAM_WEBSOCKET) {
-        ws_output(s, (uint8_t)channel, bytes);
+        channels_send(&s->numbered, (uint8_t)channel, bytes);
     } else if (s->channels[channel].id) {
         buf_append_str(&s->channels[channel].pending, bytes);
         room = push_channel(s, &s->channels[channel]);
@@ -141,25 +138,25 @@ static void input(struct stream *s, unsigned channel, struct str bytes)
         s->conn.pause(s->conn.ctx, true);
 }
 
-/* The first byte of a message names its channel, fragments of it go on with that one. */
+static void on_numbered(void *ctx, uint8_t channel, struct str bytes)
+{
+    struct stream *s = ctx;
+    if (s->port_forward)
+        forward_input(s, channel, bytes);
+    else if (s->v5 && channel == V5_CLOSE) {
+        if (bytes.n && bytes.p[0] == SESSION_STDIN && s->session)
+            session_input_end(s->session);
+    } else if (bytes.n) {
+        input(s, channel, bytes);
+    }
+}
+
 static bool on_message(void *ctx, enum websocket_opcode opcode, struct str payload, bool end)
 {
     struct stream *s = ctx;
     (void)opcode;
-    if (!s->message_begun && payload.n) {
-        s->message_channel = (uint8_t)payload.p[0];
-        s->message_begun = true;
-        payload = str_make(payload.p + 1, payload.n - 1);
-    }
-    if (s->v5 && s->message_begun && s->message_channel == V5_CLOSE) {
-        if (payload.n && payload.p[0] == SESSION_STDIN && s->session)
-            session_input_end(s->session);
-    } else if (s->message_begun && payload.n) {
-        input(s, s->message_channel, payload);
-    }
-    if (end)
-        s->message_begun = false;
-    return true;
+    s->over |= !channels_take(&s->numbered, payload, end, on_numbered, s);
+    return !s->over;
 }
 
 static bool on_tunnelled(void *ctx, enum websocket_opcode opcode, struct str payload, bool end)
@@ -191,7 +188,8 @@ static bool all_opened(const struct stream *s)
     const struct session_options *o = &s->session_options;
     return s->channels[SESSION_ERROR].id && (!o->in || s->channels[SESSION_STDIN].id) &&
            (!o->out || s->channels[SESSION_STDOUT].id) &&
-           (!o->error || o->tty || s->channels[SESSION_STDERR].id) && (!o->tty || s->channels[SESSION_RESIZE].id);
+           (!o->error || o->tty || s->channels[SESSION_STDERR].id) &&
+           (!o->tty || s->version < 3 || s->channels[SESSION_RESIZE].id);
 }
 
 static bool exec_opened(void *ctx, uint32_t id, const struct spdy_header *headers, size_t count, bool fin)
@@ -275,7 +273,7 @@ int stream_feed(struct stream *s, struct str bytes)
     if (!s->ws_ready)
         rc = spdy_feed(s->spdy, bytes);
     else
-        rc = websocket_feed(&s->ws, bytes, s->port_forward ? on_tunnelled : on_message, s);
+        rc = websocket_feed(&s->ws, bytes, s->tunnel ? on_tunnelled : on_message, s);
     stream_flush(s);
     if (rc < 0)
         return rc;
@@ -302,7 +300,7 @@ static void greet(struct stream *s)
 {
     const struct session_options *o = &s->session_options;
     uint8_t channel = o->out ? SESSION_STDOUT : o->error ? SESSION_STDERR : SESSION_ERROR;
-    ws_output(s, channel, STR(""));
+    channels_send(&s->numbered, channel, STR(""));
     stream_flush(s);
 }
 
@@ -311,6 +309,7 @@ static int copy_session(struct stream *s, const struct stream_options *o)
     size_t count = 0;
     s->session_options = o->session;
     s->session_options.node = o->node;
+    s->session_options.plain_error = s->version < 4;
     while (o->session.args && o->session.args[count])
         count++;
     if (!o->session.args)
@@ -325,16 +324,19 @@ static int copy_session(struct stream *s, const struct stream_options *o)
 static int begin(struct stream *s, const struct stream_options *o)
 {
     int rc = copy_session(s, o);
-    bool tunnel = o->port_forward && o->framing == STREAM_WEBSOCKET;
-    if (rc == 0 && (o->framing == STREAM_SPDY || tunnel))
-        rc = spdy_new(tunnel ? &s->spdy_out : s->conn.out, o->port_forward ? &forward_handlers : &exec_handlers, s,
+    s->tunnel = str_starts(str_of(o->protocol), STR("SPDY"));
+    if (rc == 0 && (o->framing == STREAM_SPDY || s->tunnel))
+        rc = spdy_new(s->tunnel ? &s->spdy_out : s->conn.out, o->port_forward ? &forward_handlers : &exec_handlers, s,
                       &s->spdy);
     if (rc < 0 || o->framing == STREAM_SPDY)
         return rc;
     websocket_init(&s->ws, false, s->conn.out);
+    channels_init(&s->numbered, &s->ws, o->protocol);
     s->ws_ready = true;
-    if (tunnel)
+    if (s->tunnel)
         return 0;
+    if (o->port_forward)
+        return forward_ports(s, o->ports, o->port_count);
     greet(s);
     return begin_session(s);
 }
@@ -348,7 +350,8 @@ int stream_new(const struct stream_options *o, const struct stream_conn *conn, s
     s->conn = *conn;
     s->port_forward = o->port_forward;
     s->framing = o->framing;
-    s->v5 = cstr_eq(o->protocol, "v5.channel.k8s.io");
+    s->version = o->protocol[0] == 'v' ? (unsigned)(o->protocol[1] - '0') : 1;
+    s->v5 = s->version == 5;
     arena_init(&s->strings, ARGS_BYTES);
     list_init(&s->forwards);
     buf_init(&s->spdy_out, STREAM_OUT_BYTES);
@@ -378,8 +381,10 @@ void stream_free(struct stream *s)
     if (s->pod)
         pod_unref(s->pod);
     spdy_free(s->spdy);
-    if (s->ws_ready)
+    if (s->ws_ready) {
+        channels_done(&s->numbered);
         websocket_done(&s->ws);
+    }
     buf_done(&s->spdy_out);
     for (int i = 0; i < SESSION_CHANNELS; i++)
         buf_done(&s->channels[i].pending);

@@ -2,8 +2,9 @@
  * Exec, attach and port-forward over an upgraded connection, without I/O of its own: bytes are fed
  * in, bytes to send are appended to `out`.
  *
- *   exec, attach   WebSocket v5.channel.k8s.io, v4.channel.k8s.io; SPDY/3.1 v4.channel.k8s.io
- *   port-forward   WebSocket SPDY/3.1+portforward.k8s.io (SPDY inside binary messages); SPDY/3.1
+ *   exec, attach   WebSocket (channels.h); SPDY/3.1 v4.channel.k8s.io to v1 (channel.k8s.io)
+ *   port-forward   WebSocket SPDY/3.1+portforward.k8s.io (SPDY inside binary messages) and channels,
+ *                  two for each port that the request names; SPDY/3.1 portforward.k8s.io
  */
 #ifndef NODE_STREAMS_H
 #define NODE_STREAMS_H
@@ -12,6 +13,8 @@
 #include "node/session.h"
 
 struct stream; /* one upgraded connection */
+
+enum { STREAM_PORTS = 64 }; /* of one port-forward over numbered streams */
 
 enum stream_framing { STREAM_WEBSOCKET, STREAM_SPDY };
 
@@ -32,10 +35,12 @@ struct stream_options {
     enum stream_framing framing;
     const char *protocol; /* as chosen by stream_choose */
     struct session_options session; /* exec and attach */
+    const uint16_t *ports; /* port-forward over channels */
+    size_t port_count;
 };
 
-/* Of the protocols that the client offers (comma-separated) the best that is spoken here, as static
- * text; NULL: none. offered empty with SPDY: the oldest form, which is not spoken. */
+/* Of the protocols that the client offers (comma-separated) the first that is spoken here, as static
+ * text; NULL: none. "" when it offers none over WebSocket: the oldest form. */
 const char *stream_choose(enum stream_framing framing, bool port_forward, struct str offered);
 
 /* args in options are copied. */

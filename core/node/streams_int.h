@@ -2,6 +2,7 @@
 #ifndef NODE_STREAMS_INT_H
 #define NODE_STREAMS_INT_H
 
+#include "node/channels.h"
 #include "node/streams.h"
 #include "wire/conn.h"
 #include "wire/spdy.h"
@@ -19,10 +20,11 @@ struct stream {
     struct node *node;
     struct stream_conn conn;
     bool port_forward, v5;
+    unsigned version; /* of the protocol: 1 to 5 */
     enum stream_framing framing;
     struct websocket ws;
-    bool ws_ready, message_begun, over;
-    uint8_t message_channel;
+    struct channels numbered; /* WebSocket without SPDY inside */
+    bool ws_ready, tunnel, over;
     struct spdy *spdy;
     struct buf spdy_out; /* tunnelled: wrapped into messages by stream_flush */
     /* exec and attach */
@@ -38,11 +40,16 @@ struct stream {
     bool paused;
 };
 
+/* Streams of one connection, whatever frames them: SPDY ids, or numbers in messages. */
+size_t stream_send(struct stream *s, uint32_t id, struct str bytes, bool fin); /* bytes taken */
 void stream_flush(struct stream *s);
 bool stream_full(const struct stream *s); /* enough waits to be sent */
 
 /* forward.c */
 extern const struct spdy_handlers forward_handlers; /* ctx: struct stream */
+/* Numbered streams: 2i carries the data of port i, 2i + 1 its errors. */
+int forward_ports(struct stream *s, const uint16_t *ports, size_t count) MUST_CHECK;
+void forward_input(struct stream *s, uint8_t channel, struct str bytes);
 void forward_free_all(struct stream *s);
 void forward_drained(struct stream *s);
 
