@@ -205,7 +205,7 @@ def custom(c):
     status, o = tab(full + "  cron: b\n", query="&fieldValidation=Strict")
     expect(status == 400 and 'key "cron" already set in map' in o["message"], o)
     c.k("patch", "tab/t", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
-    c.k("delete", "tab/t", "crd/tabs.example.com")
+    c.k("delete", "tab/t")
 
 
 def refusals(c):
