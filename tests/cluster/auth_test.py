@@ -29,9 +29,10 @@ def path(c, name):
     return os.path.join(c.data, name)
 
 
-def request_yaml(c, name, subject, signer="kubernetes.io/kube-apiserver-client", usages=("client auth",), key="ec", extra=""):
+def request_yaml(c, name, subject, signer="kubernetes.io/kube-apiserver-client", usages=("client auth",), key="ec", extra="", names=""):
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"] if key == "ec" else ["-newkey", "rsa:2048"]
-    openssl("req", "-new", *kind, "-nodes", "-keyout", path(c, name + ".key"), "-out", path(c, name + ".csr"), "-subj", subject)
+    openssl("req", "-new", *kind, "-nodes", "-keyout", path(c, name + ".key"), "-out", path(c, name + ".csr"), "-subj", subject,
+            *(["-addext", names] if names else []))
     with open(path(c, name + ".csr"), "rb") as f:
         request = base64.b64encode(f.read()).decode()
     return (f"apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata: {{name: {name}}}\n"
@@ -141,6 +142,15 @@ def bootstrap_token_to_node(c):
     kubectl(c, user(c, "node9"), "create", "-f", "-", input="apiVersion: v1\nkind: Node\nmetadata: {name: node9}\n")
     out = kubectl(c, user(c, "node9"), "label", "node/node9", "node-role.kubernetes.io/control-plane=", check=False)
     expect("is not allowed to modify labels" in out, out)
+    # A certificate for serving is none for asking (CVE-2018-16886), whatever its name.
+    kubectl(c, user(c, "node9"), "create", "-f", "-", input=request_yaml(
+        c, "serving9", "/O=system:nodes/CN=system:node:node9", "kubernetes.io/kubelet-serving", ("digital signature", "server auth"),
+        names="subjectAltName=DNS:node9,IP:192.0.2.9"))
+    c.k("certificate", "approve", "serving9")
+    text = certificate(c, "serving9")
+    expect("DNS:node9, IP Address:192.0.2.9" in text and "TLS Web Server Authentication" in text, text)
+    out = kubectl(c, user(c, "serving9"), "get", "nodes", "node9", check=False)
+    expect("node9" in kubectl(c, user(c, "node9"), "get", "nodes", "node9") and ("Unauthorized" in out or "logged in" in out), out)
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
     c.k("patch", "secret", "-n", "kube-system", "bootstrap-token-abcdef", "-p", json.dumps({"stringData": {"expiration": soon}}))
     cluster.retry(lambda: expect("NotFound" in c.k("get", "secret", "-n", "kube-system", "bootstrap-token-abcdef", check=False), "cleaned up"), 15)
