@@ -14,6 +14,7 @@ static void on_tick(void *ctx)
     snapshots_expire(api, false);
     watch_tick(api);
     expiry_tick(api);
+    crd_cleanup_tick(api);
     loop_timer_set(api->loop, &api->watch_timer, TICK_MS);
 }
 
@@ -44,7 +45,7 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
         err_set(err, E_NOMEM, "out of memory");
     else
         rc = auth_new(api, o, err);
-    if (rc == 0 && (rc = crds_new(api)) < 0)
+    if (rc == 0 && ((rc = crds_new(api)) < 0 || (rc = crd_cleanup_new(api)) < 0))
         err_set(err, E_NOMEM, "out of memory");
     if (rc < 0) {
         api_free(api);
@@ -60,6 +61,7 @@ void api_free(struct api *api)
     if (!api)
         return;
     struct api_request *r, *next;
+    crd_cleanup_free(api);
     LIST_EACH_SAFE(r, next, &api->requests, link)
     request_gone(r);
     loop_timer_cancel(api->loop, &api->watch_timer);

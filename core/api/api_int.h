@@ -99,6 +99,7 @@ struct write;
 
 struct crd;
 struct crds;
+struct crd_cleanup;
 struct kind_field {              /* selectable, besides metadata.name and metadata.namespace */
     const char *selector, *path; /* dotted path in the stored form */
 };
@@ -201,6 +202,7 @@ struct api {
     struct frame_slot *frames; /* watch events as last written */
     struct discovery *discovery;
     struct crds *crds;
+    struct crd_cleanup *crd_cleanup;
     struct expiry *expiry;
     struct prng prng;
     struct bootstrap *bootstrap;

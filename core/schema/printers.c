@@ -5,6 +5,7 @@
 #include "codec/selector.h"
 #include "codec/time.h"
 #include "schema/printers_int.h"
+#include "schema/runtime.h"
 
 enum { CELL_MOST = 2000, LABELS_MOST = 256, TEXT_MOST = 4 * 1024 * 1024 };
 
@@ -226,6 +227,8 @@ static struct json *column(struct arena *a, struct str text)
 
 struct json *printers_columns(struct arena *a, const struct schema_resource *r)
 {
+    if (schema_runtime_owner(r) && !schema_resource_type(r))
+        return printers_custom_columns(a, r);
     struct json *columns = json_new(a, JSON_ARRAY);
     struct str rest = str_of(kind_of(r)->columns), part;
     while (str_split(&rest, '|', &part))
@@ -252,7 +255,9 @@ struct json *printers_row(struct arena *a, const struct schema_resource *r,
     struct json *j = json_new(a, JSON_OBJECT);
     struct printers_row row = {a, json_set(a, j, "cells", json_new(a, JSON_ARRAY)),
                                options->now_ms};
-    if (kind->cells) {
+    if (schema_runtime_owner(r) && !schema_resource_type(r)) {
+        printers_custom_cells(&row, r, object);
+    } else if (kind->cells) {
         kind->cells(&row, object);
     } else {
         printers_put_name(&row, object);

@@ -22,6 +22,11 @@ struct printers_kind {
 extern const struct printers_kind printers_workloads[], printers_basics[],
     printers_others[]; /* end: NULL plural */
 
+/* printers_custom.c: resources that clients defined */
+struct json *printers_custom_columns(struct arena *a, const struct schema_resource *r);
+void printers_custom_cells(struct printers_row *row, const struct schema_resource *r,
+                           const struct json *object);
+
 /* ---- cells ---- */
 void printers_put(struct printers_row *row, const char *text);
 void printers_put_or(struct printers_row *row, const char *text, const char *when_empty);

@@ -100,6 +100,11 @@ struct catalog {
 /* In the arena; the resources live until the end of this turn of the loop. -E_NOMEM. */
 int catalog_make(struct api *api, struct arena *a, struct catalog *ret) MUST_CHECK;
 
+/* ---- cleanup.c ---- */
+int crd_cleanup_new(struct api *api) MUST_CHECK;
+void crd_cleanup_free(struct api *api);
+void crd_cleanup_tick(struct api *api);
+
 /* ---- openapi.c ---- */
 /* OpenAPI v3 of a group version that definitions serve. -E_NOT_FOUND, -E_NOMEM. */
 int crd_openapi_v3(struct api *api, struct str group, struct str version,
