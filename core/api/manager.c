@@ -72,6 +72,8 @@ static struct str name_of_user(struct write *w)
     struct str user = str_of(w->r->user.name ? w->r->user.name : ""), prefix = STR("system:");
     if (str_starts(user, STR("system:serviceaccount:kube-system:")))
         return STR("kube-controller-manager");
+    if (str_is(user, "system:apiserver"))
+        return STR("kube-apiserver");
     return str_starts(user, prefix) ? str_make(user.p + prefix.n, user.n - prefix.n) : STR("");
 }
 

@@ -163,6 +163,14 @@ static void updates_are_tracked_by_program(void **state)
     assert_string_equal(owned(f, a, "putter", "Update", ""), "{\"f:data\":{\"f:b\":{}}}");
 }
 
+static void what_the_server_makes_is_its_own(void **state)
+{
+    struct fixture *f = *state;
+    struct answer *a = ask(f, "GET", "/api/v1/namespaces/kube-public", NULL);
+    expect(a, 200);
+    assert_non_null(strstr(owned(f, a, "kube-apiserver", "Update", ""), "f:metadata"));
+}
+
 static void managed_fields_can_be_reset(void **state)
 {
     struct fixture *f = *state;
@@ -441,6 +449,7 @@ int main(void)
         T(force_takes_fields_over),
         T(managers_that_agree_share_a_field),
         T(updates_are_tracked_by_program),
+        T(what_the_server_makes_is_its_own),
         T(managed_fields_can_be_reset),
         T(old_updates_are_put_together),
         T(options_are_checked),
