@@ -188,6 +188,7 @@ struct api {
     char *ca_pem, *issuer;
     struct account_key account_keys[ACCOUNT_KEYS];
     size_t account_key_count; /* 0: tokens are not accepted */
+    struct seen *seen;        /* service-account tokens whose signature was good */
     struct rbac *rbac;
     struct node_graph *node_graph;
     struct oidc *oidc; /* NULL: none is configured */

@@ -4,6 +4,7 @@
 #include "api/auth/default_roles.h"
 #include "api/auth/node_graph.h"
 #include "api/auth/oidc.h"
+#include "api/auth/seen.h"
 
 enum { RULES_BYTES = 256 * 1024, DER_BYTES = 1024 };
 
@@ -64,6 +65,7 @@ int api_account_keys(struct api *api, struct str public_pem, struct err *err)
     free_keys(api->account_keys, api->account_key_count);
     memcpy(api->account_keys, set.at, sizeof set.at);
     api->account_key_count = set.count;
+    seen_clear(api->seen);
     return 0;
 }
 
@@ -76,6 +78,8 @@ int api_oidc_keys(struct api *api, struct str jwks, struct err *err)
 int auth_new(struct api *api, const struct api_options *o, struct err *err)
 {
     arena_init(&api->rules_arena, RULES_BYTES);
+    if (!(api->seen = mem_zalloc(sizeof *api->seen)))
+        return err_set(err, E_NOMEM, "out of memory");
     int rc = api_account_keys(api, o->service_account_public_pem, err);
     if (rc < 0)
         return rc;
@@ -94,6 +98,7 @@ void auth_free(struct api *api)
     rbac_free(api->rbac);
     node_graph_free(api->node_graph);
     oidc_free(api->oidc);
+    mem_free(api->seen);
     arena_done(&api->rules_arena);
     free_keys(api->account_keys, api->account_key_count);
 }

@@ -5,6 +5,7 @@
  */
 #include "api/auth/oidc.h"
 
+#include "api/auth/seen.h"
 #include "codec/jwt.h"
 
 enum { KEYS_MOST = 32, KEYS_BYTES = 256 * 1024, FIELD = 256, SLACK_S = 60 };
@@ -19,6 +20,7 @@ struct oidc {
         groups_claim[FIELD], groups_prefix[FIELD];
     struct oidc_key keys[KEYS_MOST];
     size_t key_count;
+    struct seen seen;
 };
 
 static bool take(char to[FIELD], const char *from, const char *otherwise)
@@ -116,6 +118,7 @@ int oidc_set_keys(struct oidc *o, struct str jwks, struct err *err)
     forget_keys(o->keys, o->key_count);
     memcpy(o->keys, keys, KEYS_MOST * sizeof *keys);
     o->key_count = count;
+    seen_clear(&o->seen);
     return 0;
 }
 
@@ -126,13 +129,19 @@ bool oidc_claims(const struct oidc *o, const struct json *payload)
     return str_is(json_path_str(payload, "iss"), o->issuer);
 }
 
-static bool signature_valid(const struct oidc *o, const struct jwt *t)
+static bool signature_valid(struct oidc *o, const struct jwt *t, struct str text)
 {
+    uint8_t digest[SHA256_BYTES];
+    sha256_of(text, digest);
+    if (seen_has(&o->seen, digest))
+        return true;
     struct str kid = json_str(json_get(t->header, "kid")), alg = json_str(json_get(t->header, "alg"));
     for (size_t i = 0; i < o->key_count; i++)
         if ((!kid.n || str_is(kid, o->keys[i].id)) &&
-            crypto_jwk_verify(o->keys[i].key, alg, t->signed_part, t->signature))
+            crypto_jwk_verify(o->keys[i].key, alg, t->signed_part, t->signature)) {
+            seen_add(&o->seen, digest);
             return true;
+        }
     return false;
 }
 
@@ -168,7 +177,7 @@ static int make_user(const struct oidc *o, struct arena *a, const struct json *c
     return a->failed ? err_set(err, E_NOMEM, "out of memory") : rc;
 }
 
-int oidc_verify(const struct oidc *o, struct api *api, struct arena *a, struct str text,
+int oidc_verify(struct oidc *o, struct api *api, struct arena *a, struct str text,
                 struct user *ret, struct err *err)
 {
     struct jwt t;
@@ -176,7 +185,7 @@ int oidc_verify(const struct oidc *o, struct api *api, struct arena *a, struct s
     int rc = jwt_parse(a, text, &t, err);
     if (rc < 0)
         return rc == -E_NOMEM ? rc : err_set(err, E_UNAUTHORIZED, "the token is no JWT");
-    if (json_get(t.header, "crit") || !signature_valid(o, &t))
+    if (json_get(t.header, "crit") || !signature_valid(o, &t, text))
         return err_set(err, E_UNAUTHORIZED, "no key of the issuer signed the token");
     if (!oidc_claims(o, t.payload))
         return err_set(err, E_UNAUTHORIZED, "the token has another issuer");

@@ -14,7 +14,7 @@ int oidc_set_keys(struct oidc *o, struct str jwks, struct err *err) MUST_CHECK;
 /* Does the token say that it is this issuer's? */
 bool oidc_claims(const struct oidc *o, const struct json *payload);
 /* As tokens_verify. */
-int oidc_verify(const struct oidc *o, struct api *api, struct arena *a, struct str text,
+int oidc_verify(struct oidc *o, struct api *api, struct arena *a, struct str text,
                 struct user *ret, struct err *err) MUST_CHECK;
 
 #endif

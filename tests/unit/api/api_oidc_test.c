@@ -44,7 +44,7 @@ static char *sign(struct fixture *f, const char *head, const char *claims)
     return token;
 }
 
-static int verify(struct fixture *f, const struct oidc *o, const char *head, const char *claims,
+static int verify(struct fixture *f, struct oidc *o, const char *head, const char *claims,
                   struct user *u)
 {
     return oidc_verify(o, f->api, &f->arena, str_of(sign(f, head, claims)), u, NULL);
