@@ -171,6 +171,7 @@ static int list_places(struct arena *a, struct apply_node n, const struct json *
     struct apply_node inner = apply_element(n);
     struct apply_index x;
     int rc = apply_index_list(a, n, list, &x, NULL);
+    rc = rc ? rc : fieldset_reserve(a, out, x.count);
     for (uint32_t i = 0; rc == 0 && i < x.count; i++) {
         const struct apply_item *item = &x.items[i];
         struct fieldset child = {.element = item->id};
@@ -188,7 +189,7 @@ static int list_places(struct arena *a, struct apply_node n, const struct json *
 static int map_places(struct arena *a, struct apply_node n, const struct json *j,
                       struct fieldset *out)
 {
-    int rc = 0;
+    int rc = fieldset_reserve(a, out, json_count(j));
     for (const struct json *m = json_first(j); m && rc == 0; m = m->next) {
         struct apply_node inner = apply_node_of_type(NULL);
         struct fieldset child = {.element = fieldset_name(a, m->key)};

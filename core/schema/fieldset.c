@@ -90,6 +90,17 @@ int fieldset_add(struct arena *a, struct fieldset *parent, const struct fieldset
     return 0;
 }
 
+int fieldset_reserve(struct arena *a, struct fieldset *parent, uint32_t count)
+{
+    if (!count)
+        return 0;
+    parent->children = arena_alloc(a, count * sizeof *parent->children);
+    if (!parent->children)
+        return -E_NOMEM;
+    parent->room = count;
+    return 0;
+}
+
 void fieldset_sort(struct fieldset *parent)
 {
     for (uint32_t i = 1; i < parent->count; i++)
@@ -145,7 +156,10 @@ static int combine_children(struct arena *a, enum combine how, const struct fiel
                             const struct fieldset *y, struct fieldset *out)
 {
     uint32_t i = 0, j = 0;
-    int rc = 0;
+    uint32_t most = how == UNION                                 ? x->count + y->count
+                    : how == INTERSECTION && y->count < x->count ? y->count
+                                                                 : x->count;
+    int rc = fieldset_reserve(a, out, most);
     while (rc == 0 && (i < x->count || j < y->count)) {
         int c = i == x->count   ? 1
                 : j == y->count ? -1

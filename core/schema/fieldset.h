@@ -35,6 +35,9 @@ struct json *fieldset_write(struct arena *a, const struct fieldset *s); /* NULL:
 /* ---- making one: children are added to a node in any order, then sorted once ---- */
 /* Takes the child as it is; an empty one (no member, no children) is left out. */
 int fieldset_add(struct arena *a, struct fieldset *parent, const struct fieldset *child) MUST_CHECK;
+/* Makes room for so many children of a node that has none: what grows leaves copies in the arena.
+ */
+int fieldset_reserve(struct arena *a, struct fieldset *parent, uint32_t count) MUST_CHECK;
 void fieldset_sort(struct fieldset *parent); /* its children; theirs are sorted already */
 /* "f:" and the name; {NULL, 0} when out of memory. */
 struct str fieldset_name(struct arena *a, struct str name);

@@ -113,6 +113,8 @@ static int read_node(struct arena *a, const struct json *fields, uint32_t depth,
         return err_set(err, E_SYNTAX, "managed fields must be nested objects");
     if (depth > FIELDSET_DEPTH)
         return err_set(err, E_SYNTAX, "managed fields are nested too deeply");
+    if (fieldset_reserve(a, out, json_count(fields)))
+        return err_set(err, E_NOMEM, "out of memory while reading managed fields");
     for (const struct json *m = json_first(fields); m; m = m->next) {
         struct fieldset child = {.member = false};
         if (str_is(m->key, ".")) {
