@@ -20,6 +20,7 @@ struct api_peer {
     const char *cert_problem;       /* presented but not acceptable: why; then the answer is 401 */
     const char *cert_user;          /* CN */
     const char *const *cert_groups; /* O, NULL-terminated */
+    const char *cert_fingerprint;   /* SHA-256, hex; or NULL */
     const char *authorization;      /* header value or NULL */
     const char *local_user;         /* in-process caller: user name; groups in cert_groups */
     const char *address;            /* text, for audit */

@@ -88,6 +88,7 @@ static void on_request(void *ctx, struct front_stream *s, const struct front_req
     call.peer.has_cert = r->user != NULL;
     call.peer.cert_user = r->user;
     call.peer.cert_groups = r->groups;
+    call.peer.cert_fingerprint = r->fingerprint;
     call.peer.cert_problem = r->problem;
     call.peer.authorization = r->authorization;
     call.peer.address = r->address;

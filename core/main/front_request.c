@@ -83,12 +83,14 @@ static void put_peer(struct imsg_out *m, struct http_request *r)
 {
     struct cert_info cert;
     struct err err = {0};
-    char addr[NET_ADDR_TEXT];
+    char addr[NET_ADDR_TEXT], print[SHA256_HEX];
     int rc = http_request_peer_cert(r, &cert, &err);
     if (rc == 0 && !(cert.use & CERT_USE_CLIENT))
         imsg_put_cstr(m, FRONT_TAG_PROBLEM, "the certificate is not for clients");
     else if (rc == 0) {
+        hex_encode(print, cert.fingerprint, sizeof cert.fingerprint);
         imsg_put_cstr(m, FRONT_TAG_USER, cert.common_name);
+        imsg_put_cstr(m, FRONT_TAG_FINGERPRINT, print);
         for (size_t i = 0; i < cert.org_count; i++)
             imsg_put_cstr(m, FRONT_TAG_GROUP, cert.orgs[i]);
     } else if (rc != -E_NOT_FOUND) {

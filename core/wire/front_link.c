@@ -241,6 +241,9 @@ static void decode(struct front_stream *s, struct arena *a, struct front_request
         case FRONT_TAG_USER:
             r->user = text(a, bytes);
             break;
+        case FRONT_TAG_FINGERPRINT:
+            r->fingerprint = text(a, bytes);
+            break;
         case FRONT_TAG_GROUP:
             if (groups < FRONT_GROUPS)
                 r->groups[groups++] = text(a, bytes);

@@ -18,6 +18,7 @@ struct front_request { /* views, valid during the callback */
     size_t header_count;
     const char *user;                     /* NULL: no acceptable client certificate */
     const char *groups[FRONT_GROUPS + 1]; /* NULL-terminated */
+    const char *fingerprint;              /* of the certificate, hex; NULL: none */
     const char *problem;                  /* NULL: none */
     const char *authorization;            /* the header's value, or NULL; not among headers */
     const char *address;

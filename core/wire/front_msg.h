@@ -37,6 +37,7 @@ enum front_msg_tag {
     FRONT_TAG_VALUE,
     FRONT_TAG_HOST,
     FRONT_TAG_SERVER_NAME,
+    FRONT_TAG_FINGERPRINT, /* SHA-256 of that certificate, hex */
 };
 
 enum {

@@ -75,7 +75,8 @@ def certificates_for_users(c):
         expect(word in text or word.replace(" = ", "=") in text, f"{word} in {text}")
     expect("Approved,Issued" in c.k("get", "csr", "jane"), "issued")
     out = kubectl(c, user(c, "jane"), "auth", "whoami")
-    for word in ("jane", "developers", "testers", "system:authenticated"):
+    der = openssl("x509", "-in", path(c, "jane.crt"), "-noout", "-fingerprint", "-sha256").split("=")[1].strip().replace(":", "").lower()
+    for word in ("jane", "developers", "testers", "system:authenticated", "X509SHA256=" + der):
         expect(word in out, out)
     out = kubectl(c, user(c, "jane"), "get", "pods", check=False)
     expect('pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"' in out, out)

@@ -67,6 +67,18 @@ static int take_peer(struct api_request *r, const char *name, const char *const 
     return fits ? 0 : fail_unauthorized(r);
 }
 
+static int take_certificate(struct api_request *r, const struct api_peer *peer)
+{
+    struct arena *a = &r->arena;
+    if (peer->cert_fingerprint) {
+        r->user.extra = json_new(a, JSON_OBJECT);
+        json_append(a,
+                    json_array_at(a, r->user.extra, "authentication.kubernetes.io/credential-id"),
+                    json_new_cstr(a, arena_printf(a, "X509SHA256=%s", peer->cert_fingerprint)));
+    }
+    return take_peer(r, peer->cert_user, peer->cert_groups);
+}
+
 static int authenticate_token(struct api_request *r, struct str header)
 {
     struct err err = {0};
@@ -87,7 +99,7 @@ int auth_authenticate(struct api_request *r, const struct api_peer *peer)
     if (peer->cert_problem)
         return fail_unauthorized(r);
     if (peer->has_cert && peer->cert_user && peer->cert_user[0])
-        return take_peer(r, peer->cert_user, peer->cert_groups);
+        return take_certificate(r, peer);
     if (bearer)
         return authenticate_token(r, header);
     if (header.n || !auth_path_open(r))
