@@ -5,6 +5,8 @@
 #include "api/write.h"
 #include "codec/yaml.h"
 
+enum { OPERATIONS_MOST = 10000 };
+
 enum patch_kind { PATCH_JSON, PATCH_MERGE, PATCH_STRATEGIC, PATCH_APPLY };
 
 static struct str media_type(const struct api_request *r)
@@ -117,6 +119,11 @@ static int apply(struct api_request *r, struct arena *a, const struct schema_res
 {
     struct err err = {0};
     int rc;
+    if (kind == PATCH_JSON && json_count(patch) > OPERATIONS_MOST)
+        return fail_status(r, 413, "RequestEntityTooLarge", NULL,
+                           "Request entity too large: The allowed maximum operations in a JSON "
+                           "patch is %d, got %u",
+                           OPERATIONS_MOST, (unsigned)json_count(patch));
     if (kind == PATCH_JSON)
         rc = patch_json(a, object, patch, ret, &err);
     else if (!json_is(patch, JSON_OBJECT))

@@ -125,6 +125,17 @@ static struct apply_node field_element(struct apply_node n)
     return field_node(n.at, n.level + 1);
 }
 
+/* What a key is when an element does not have it: required ones are their type's zero value. */
+static const char *key_preset(const struct schema_field *key)
+{
+    const char *preset = key ? schema_field_default(key) : NULL;
+    if (preset || !key || !schema_field_required(key))
+        return preset;
+    return key->shape == SCHEMA_STRING                                ? "\"\""
+           : key->shape == SCHEMA_INT32 || key->shape == SCHEMA_INT64 ? "0"
+                                                                      : NULL;
+}
+
 /* Keys are kept as one text, "containerPort+protocol". */
 static bool field_key(struct apply_node n, uint32_t index, struct str *ret_name,
                       const char **ret_preset)
@@ -137,7 +148,7 @@ static bool field_key(struct apply_node n, uint32_t index, struct str *ret_name,
         const struct schema_type *t = schema_field_type(f);
         const struct schema_field *k = t ? schema_type_field(t, part) : NULL;
         *ret_name = part;
-        *ret_preset = k ? schema_field_default(k) : NULL;
+        *ret_preset = key_preset(k);
         return part.n > 0;
     }
     return false;

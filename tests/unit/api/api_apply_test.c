@@ -277,6 +277,18 @@ static void lists_by_key_are_owned_by_element(void **state)
     assert_int_equal(int_at(a, "metadata.generation"), 2);
 }
 
+static void a_key_left_out_is_refused_by_its_path(void **state)
+{
+    expect_message(
+        apply(*state, DEPLS "/d?fieldManager=one",
+              "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector:"
+              " {matchLabels: {a: b}}\n  template: {metadata: {labels: {a: b}}, spec: "
+              "{containers: [{image: i}]}}\n"),
+        422,
+        "Deployment.apps \"d\" is invalid: spec.template.spec.containers[0].name: Required "
+        "value");
+}
+
 static void subresources_have_managers_of_their_own(void **state)
 {
     struct fixture *f = *state;
@@ -454,6 +466,7 @@ int main(void)
         T(old_updates_are_put_together),
         T(options_are_checked),
         T(lists_by_key_are_owned_by_element),
+        T(a_key_left_out_is_refused_by_its_path),
         T(subresources_have_managers_of_their_own),
         T(a_scale_owns_the_replicas),
         T(kubectl_takes_over_what_it_applied_itself),

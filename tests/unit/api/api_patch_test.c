@@ -117,6 +117,18 @@ static void a_failed_test_changes_nothing(void **state)
     expect_within(patch(f, "", MERGE, "[]"), 400, "error decoding patch: ");
 }
 
+static void too_many_operations_are_too_large(void **state)
+{
+    struct buf b CLEANUP_BUF;
+    buf_init(&b, 2 << 20);
+    for (int i = 0; i <= 10000; i++)
+        buf_printf(&b, "%s{\"op\":\"test\",\"path\":\"/kind\",\"value\":\"Pod\"}", i ? "," : "[");
+    buf_putc(&b, ']');
+    expect_message(patch(*state, "", JSON, buf_cstr(&b)), 413,
+                   "Request entity too large: The allowed maximum operations in a JSON patch is "
+                   "10000, got 10001");
+}
+
 static void a_value_of_the_wrong_type_is_named(void **state)
 {
     expect_within(patch(*state, "", MERGE, "{\"spec\":{\"hostNetwork\":\"yes\"}}"), 422,
@@ -182,6 +194,7 @@ int main(void)
         T(strict_creates_name_problems_in_the_order_of_the_document),
         T(patches_warn_unless_told_otherwise),
         T(a_failed_test_changes_nothing),
+        T(too_many_operations_are_too_large),
         T(a_value_of_the_wrong_type_is_named),
         T(revision_and_uid_are_preconditions),
         T(empty_patches_make_no_revision),

@@ -291,10 +291,6 @@ static void test_what_does_not_fit_its_type_is_named(void **state)
          ".metadata.labels.a: expected string, got &value.valueUnstructured{Value:1}"},
         {"{spec: {template: {spec: {containers: [{name: a}, {name: a}]}}}}",
          ".spec.template.spec.containers: duplicate entries for key [name=\"a\"]"},
-        {"{spec: {template: {spec: {containers: [{image: a}]}}}}",
-         ".spec.template.spec.containers: element 0: associative list with keys has an element "
-         "that omits all key fields [\"name\"] (and doesn't have default values for any key "
-         "fields)"},
         {"{spec: {template: {spec: {containers: [{name: a, image: 1}]}}}, x: 1}",
          "errors:\n  .spec.template.spec.containers[name=\"a\"].image: expected string, got "
          "&value.valueUnstructured{Value:1}\n  .x: field not declared in schema"},
@@ -344,6 +340,12 @@ static void test_structural_schemas_are_followed(void **state)
                    " 'f:whole': {}}}");
     assert_int_equal(apply_check(&arena, n, parse("{spec: {siz: 1}}"), &problems), -E_INVALID);
     assert_string_equal(problems, ".spec.siz: field not declared in schema");
+    assert_int_equal(apply_check(&arena, n, parse("{spec: {parts: [{v: 1}]}}"), &problems),
+                     -E_INVALID);
+    assert_string_equal(problems,
+                        ".spec.parts: element 0: associative list with keys has an element "
+                        "that omits all key fields [\"id\"] (and doesn't have default "
+                        "values for any key fields)");
 }
 
 static void test_without_a_schema_maps_are_granular_and_lists_atomic(void **state)
