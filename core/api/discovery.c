@@ -383,7 +383,7 @@ static void reply_v3(struct api_request *r, struct buf *out, struct str path)
 static void reply_v2(struct api_request *r, struct buf *out)
 {
     bool protobuf = str_find(r->accept_header, STR("proto-openapi")) >= 0;
-    int rc = protobuf ? openapi_v2_protobuf(out) : openapi_v2_json(out);
+    int rc = crd_openapi_v2(r->api, protobuf, out);
     if (rc < 0)
         fail_memory(r);
     else

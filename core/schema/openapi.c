@@ -57,6 +57,37 @@ int openapi_v3(struct str group, struct str version, struct buf *out)
     return rc == 0 && out->failed ? -E_NOMEM : rc;
 }
 
+static int more_paths(struct arena *a, const struct openapi_more *more, enum openapi_form form,
+                      openapi_each *each, void *ctx)
+{
+    int rc = 0;
+    for (size_t i = 0; i < more->resource_count && rc == 0; i++)
+        rc = openapi_resource_paths(a, more->resources[i], form, each, ctx);
+    return rc;
+}
+
+int openapi_v3_more(const struct openapi_more *more, struct buf *out)
+{
+    struct arena a;
+    struct member_list members = {out, false};
+    CLEANUP_FREE uint8_t *marks = mem_zalloc(schema_type_count());
+    if (!marks)
+        return -E_NOMEM;
+    arena_init(&a, PIECE_BYTES);
+    buf_puts(out, "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"Kubernetes CRD Swagger\","
+                  "\"version\":\"v0.1.0\"},\"paths\":{");
+    int rc = more_paths(&a, more, OPENAPI_V3, put_member, &members);
+    buf_puts(out, "},\"components\":{\"schemas\":{");
+    openapi_mark_meta(marks);
+    rc = rc ? rc : put_schemas(&a, out, marks, OPENAPI_V3);
+    members.any = true;
+    for (size_t i = 0; i < more->definition_count; i++)
+        put_member(&members, more->definitions[i].name, more->definitions[i].schema);
+    buf_puts(out, "}}}");
+    arena_done(&a);
+    return rc == 0 && out->failed ? -E_NOMEM : rc;
+}
+
 static int all_paths(struct arena *a, openapi_each *each, void *ctx)
 {
     int rc = 0;
@@ -67,7 +98,14 @@ static int all_paths(struct arena *a, openapi_each *each, void *ctx)
     return rc;
 }
 
+static const struct openapi_more nothing_more;
+
 int openapi_v2_json(struct buf *out)
+{
+    return openapi_v2_json_more(&nothing_more, out);
+}
+
+int openapi_v2_json_more(const struct openapi_more *more, struct buf *out)
 {
     struct arena a;
     struct member_list paths = {out, false};
@@ -75,8 +113,11 @@ int openapi_v2_json(struct buf *out)
     buf_puts(out, "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.35.0\"}"
                   ",\"paths\":{");
     int rc = all_paths(&a, put_member, &paths);
+    rc = rc ? rc : more_paths(&a, more, OPENAPI_V2, put_member, &paths);
     buf_puts(out, "},\"definitions\":{");
     rc = rc ? rc : put_schemas(&a, out, NULL, OPENAPI_V2);
+    for (size_t i = 0; i < more->definition_count; i++)
+        put_member(&paths, more->definitions[i].name, more->definitions[i].schema);
     buf_puts(out, "}}");
     arena_done(&a);
     return rc == 0 && out->failed ? -E_NOMEM : rc;
@@ -120,7 +161,25 @@ static int put_definitions(struct arena *a, struct buf *definitions)
     return 0;
 }
 
+static int put_more_definitions(const struct openapi_more *more, struct buf *definitions)
+{
+    for (size_t i = 0; i < more->definition_count; i++) {
+        CLEANUP_BUF struct buf message;
+        buf_init(&message, PIECE_BYTES);
+        openapi_proto_schema(&message, more->definitions[i].schema);
+        if (message.failed)
+            return -E_NOMEM;
+        put_pair(definitions, 1, more->definitions[i].name, buf_str(&message));
+    }
+    return 0;
+}
+
 int openapi_v2_protobuf(struct buf *out)
+{
+    return openapi_v2_protobuf_more(&nothing_more, out);
+}
+
+int openapi_v2_protobuf_more(const struct openapi_more *more, struct buf *out)
 {
     struct arena a;
     CLEANUP_BUF struct buf part;
@@ -132,9 +191,11 @@ int openapi_v2_protobuf(struct buf *out)
     openapi_proto_bytes(out, 2, buf_str(&part));
     buf_clear(&part);
     int rc = all_paths(&a, put_path_pair, &part);
+    rc = rc ? rc : more_paths(&a, more, OPENAPI_V2, put_path_pair, &part);
     openapi_proto_bytes(out, 8, buf_str(&part));
     buf_clear(&part);
     rc = rc ? rc : put_definitions(&a, &part);
+    rc = rc ? rc : put_more_definitions(more, &part);
     openapi_proto_bytes(out, 9, buf_str(&part));
     arena_done(&a);
     return rc == 0 && (out->failed || part.failed) ? -E_NOMEM : rc;

@@ -18,6 +18,21 @@ int openapi_v3(struct str group, struct str version, struct buf *out) MUST_CHECK
 int openapi_v2_json(struct buf *out) MUST_CHECK;
 int openapi_v2_protobuf(struct buf *out) MUST_CHECK;
 
+/* Resources that clients defined, beside those of the tables. */
+struct openapi_definition {
+    const char *name;          /* "com.example.v1.Widget" */
+    const struct json *schema; /* in the form of the document it goes into */
+};
+struct openapi_more {
+    const struct schema_resource *const *resources;
+    const struct openapi_definition *definitions;
+    size_t resource_count, definition_count;
+};
+/* A v3 document of these alone; and v2 with these added. */
+int openapi_v3_more(const struct openapi_more *more, struct buf *out) MUST_CHECK;
+int openapi_v2_json_more(const struct openapi_more *more, struct buf *out) MUST_CHECK;
+int openapi_v2_protobuf_more(const struct openapi_more *more, struct buf *out) MUST_CHECK;
+
 /* Our own short text for a type by its short name (field "") or a field; empty when there is none.
  */
 struct str openapi_description(const char *type, const char *field);

@@ -19,6 +19,11 @@ typedef void openapi_each(void *ctx, const char *path, const struct json *item);
 int openapi_paths(struct arena *a, struct str group, struct str version, enum openapi_form form,
                   openapi_each *each, void *ctx) MUST_CHECK;
 
+int openapi_resource_paths(struct arena *a, const struct schema_resource *r,
+                           enum openapi_form form, openapi_each *each, void *ctx) MUST_CHECK;
+/* What resources that clients defined refer to. */
+void openapi_mark_meta(uint8_t *marks);
+
 /* Marks a type and all it refers to; marks has schema_type_count() places. */
 void openapi_mark(const struct schema_type *t, uint8_t *marks);
 /* Types that the paths of a group version speak. */

@@ -3,8 +3,9 @@
 #include <stdio.h>
 
 #include "schema/openapi_int.h"
+#include "schema/runtime.h"
 
-enum { PATH_MOST = 300 };
+enum { PATH_MOST = 600 };
 
 #define META "io.k8s.apimachinery.pkg.apis.meta.v1."
 
@@ -92,6 +93,17 @@ static struct json *type_or_string(struct writer *w, const struct schema_type *t
     return j;
 }
 
+static struct json *ref_to(struct writer *w, const char *name, const char *suffix)
+{
+    struct json *j = json_new(w->arena, JSON_OBJECT);
+    const char *text =
+        arena_printf(w->arena, "%s%s%s",
+                     w->form == OPENAPI_V3 ? "#/components/schemas/" : "#/definitions/", name,
+                     suffix);
+    json_set_cstr(w->arena, j, "$ref", text ? text : "");
+    return j;
+}
+
 static const struct schema_type *meta_type(const char *name)
 {
     char full[100];
@@ -124,6 +136,23 @@ static const struct schema_type *body_type(const struct writer *w, const struct 
     return schema_resource_type(w->resource);
 }
 
+/* The schema of an answer or a body, also of a resource that a client defined. */
+static struct json *answer_schema(struct writer *w, const struct action *act)
+{
+    const char *custom = schema_runtime_type_name(w->resource);
+    if (custom && !act->returns_status)
+        return ref_to(w, custom, act->list ? "List" : "");
+    return type_or_string(w, answer_type(w, act));
+}
+
+static struct json *body_schema(struct writer *w, const struct action *act)
+{
+    const char *custom = schema_runtime_type_name(w->resource);
+    if (custom && !act->returns_status && act->needs != SCHEMA_PATCH)
+        return ref_to(w, custom, "");
+    return type_or_string(w, body_type(w, act));
+}
+
 static void set_body_v3(struct writer *w, struct json *op, const struct action *act)
 {
     struct arena *a = w->arena;
@@ -132,7 +161,7 @@ static void set_body_v3(struct writer *w, struct json *op, const struct action *
     size_t count = act->needs == SCHEMA_PATCH ? sizeof(patch_media) / sizeof(patch_media[0]) : 1;
     for (size_t i = 0; i < count; i++) {
         struct json *media = json_new(a, JSON_OBJECT);
-        json_set(a, media, "schema", type_or_string(w, body_type(w, act)));
+        json_set(a, media, "schema", body_schema(w, act));
         json_set(a, content, act->needs == SCHEMA_PATCH ? patch_media[i] : json_media, media);
     }
 }
@@ -147,7 +176,7 @@ static void set_body_v2(struct writer *w, struct json *op, struct json *paramete
     json_set_cstr(a, body, "in", "body");
     if (!act->returns_status)
         json_set_bool(a, body, "required", true);
-    json_set(a, body, "schema", type_or_string(w, body_type(w, act)));
+    json_set(a, body, "schema", body_schema(w, act));
     json_append(a, parameters, body);
     media = json_set(a, op, "consumes", json_new(a, JSON_ARRAY));
     for (size_t i = 0; i < count; i++)
@@ -168,7 +197,7 @@ static void set_answers(struct writer *w, struct json *op, const struct action *
         struct json *produces = json_set(a, op, "produces", json_new(a, JSON_ARRAY));
         json_append(a, produces, json_new_cstr(a, json_media));
     }
-    json_set(a, holder, "schema", type_or_string(w, answer_type(w, act)));
+    json_set(a, holder, "schema", answer_schema(w, act));
     struct json *denied = json_set(a, responses, "401", json_new(a, JSON_OBJECT));
     json_set_cstr(a, denied, "description", "Unauthorized");
 }
@@ -194,7 +223,7 @@ static void set_identity(struct writer *w, struct json *op, const struct action 
 {
     const struct schema_resource *r = w->resource;
     struct arena *a = w->arena;
-    char group[80], version[16], sub[40];
+    char group[260], version[80], sub[40];
     group_name(schema_resource_group(r), group, sizeof(group));
     group_name(schema_resource_version(r), version, sizeof(version));
     snprintf(sub, sizeof(sub), "%s", schema_resource_subresource(r));
@@ -304,6 +333,26 @@ int openapi_paths(struct arena *a, struct str group, struct str version, enum op
     if (a->failed)
         return -E_NOMEM;
     return found ? 0 : -E_NOT_FOUND;
+}
+
+int openapi_resource_paths(struct arena *a, const struct schema_resource *r,
+                           enum openapi_form form, openapi_each *each, void *ctx)
+{
+    struct writer w = {a, form, r, each, ctx};
+    char prefix[PATH_MOST];
+    snprintf(prefix, sizeof(prefix), "/apis/%s/%s", schema_resource_group(r),
+             schema_resource_version(r));
+    write_resource(&w, prefix);
+    return a->failed ? -E_NOMEM : 0;
+}
+
+void openapi_mark_meta(uint8_t *marks)
+{
+    static const char *const names[] = {"DeleteOptions", "Patch", "Status", "WatchEvent",
+                                        "ObjectMeta", "ListMeta"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        openapi_mark(meta_type(names[i]), marks);
+    openapi_mark(schema_type_of_kind(STR("autoscaling"), STR("v1"), STR("Scale")), marks);
 }
 
 void openapi_mark_group(struct str group, struct str version, uint8_t *marks)

@@ -49,6 +49,11 @@ const void *schema_runtime_owner(const struct schema_resource *r)
     return r->runtime ? schema_runtime_of(r)->owner : NULL;
 }
 
+const char *schema_runtime_type_name(const struct schema_resource *r)
+{
+    return r->runtime && r->type == SCHEMA_NO_TYPE ? schema_runtime_of(r)->names->type_name : NULL;
+}
+
 const struct json *schema_runtime_columns(const struct schema_resource *r)
 {
     return r->runtime ? schema_runtime_of(r)->columns : NULL;

@@ -13,6 +13,7 @@ struct schema_runtime_names {
     const char *group, *version, *plural, *singular, *kind, *list_kind;
     const char *const *short_names, *const *categories; /* NULL-terminated */
     bool namespaced;
+    const char *type_name; /* in OpenAPI: "com.example.v1.Widget" */
     const struct json *columns; /* additionalPrinterColumns of the version, or NULL */
     const void *owner;
 };
@@ -25,6 +26,8 @@ int schema_runtime_new(struct arena *a, const struct schema_runtime_names *names
 
 /* NULL: a resource of the tables. */
 const void *schema_runtime_owner(const struct schema_resource *r);
+/* Of the schema it speaks; NULL when that is of the tables. */
+const char *schema_runtime_type_name(const struct schema_resource *r);
 const struct json *schema_runtime_columns(const struct schema_resource *r);
 
 /* For the accessors. */

@@ -60,6 +60,25 @@ static const char *deprecation_of(struct crd *c, const struct crd_version *v, co
                                  v->names.kind);
 }
 
+/* "com.example.v1.Widget" */
+static const char *type_name_of(struct arena *a, const char *group, const char *version,
+                                const char *kind)
+{
+    struct buf name CLEANUP_BUF;
+    struct str rest = str_of(group);
+    buf_init(&name, 1024);
+    while (rest.n) {
+        size_t at = rest.n;
+        while (at > 0 && rest.p[at - 1] != '.')
+            at--;
+        buf_append(&name, rest.p + at, rest.n - at);
+        buf_putc(&name, '.');
+        rest.n = at ? at - 1 : 0;
+    }
+    buf_printf(&name, "%s.%s", version, kind);
+    return arena_strdup(a, buf_cstr(&name));
+}
+
 static int add_version(struct crd *c, const struct json *spec, const struct json *accepted,
                        const struct json *j)
 {
@@ -84,6 +103,7 @@ static int add_version(struct crd *c, const struct json *spec, const struct json
         .short_names = names_of(a, json_get(accepted, "shortNames")),
         .categories = names_of(a, json_get(accepted, "categories")),
         .namespaced = c->namespaced,
+        .type_name = type_name_of(a, c->group, v->name, json_path_cstr(spec, "names.kind")),
         .columns = json_get(j, "additionalPrinterColumns"),
         .owner = v,
     };

@@ -109,5 +109,7 @@ void crd_cleanup_tick(struct api *api);
 /* OpenAPI v3 of a group version that definitions serve. -E_NOT_FOUND, -E_NOMEM. */
 int crd_openapi_v3(struct api *api, struct str group, struct str version,
                    struct buf *out) MUST_CHECK;
+/* The whole v2 document, definitions included. */
+int crd_openapi_v2(struct api *api, bool protobuf, struct buf *out) MUST_CHECK;
 
 #endif
