@@ -277,7 +277,7 @@ static void address_set(void *ctx, int rc, const char *message, struct imsg_in *
 static void leased(struct init *i, const struct imsg_in *m)
 {
     struct config_network n;
-    if (config_network_get(m, &n) < 0 || !n.addr_count || !n.interface[0])
+    if (config_network_get(m, &n) < 0 || !n.interface[0])
         return;
     i->lease = n;
     i->address_text[0] = 0;
@@ -288,6 +288,8 @@ static void leased(struct init *i, const struct imsg_in *m)
         snprintf(i->address_text + at, sizeof i->address_text - at, "%s%s/%u", a ? "," : "",
                  net_addr_format(&n.addrs[a], false, text), n.prefix_lens[a]);
     }
+    if (!n.addr_count) /* lost: what there is goes */
+        snprintf(i->address_text, sizeof i->address_text, "none");
     struct setup_step s = {.argv = {"address", i->lease.interface, i->address_text}, .fd = -1, .done = address_set};
     if (n.gateway.family)
         s.argv[3] = net_addr_format(&n.gateway, false, i->gateway_text);

@@ -50,9 +50,15 @@ static void leased(void *ctx, const struct lwip_lease *l)
     report(r, &n);
 }
 
+/* A leased address is used no longer; one that keelson.yaml gives stays: who wrote it decides. */
 static void lost(void *ctx, const char *why)
 {
     struct lease_role *r = ctx;
+    struct config_network none = {.addr_count = 0};
+    if (!r->env->start.network.addr_count) {
+        snprintf(none.interface, sizeof none.interface, "%s", r->card);
+        report(r, &none);
+    }
     log_err("%s: %s", r->card, why);
     role_env_status(r->env, "%s: %s", r->card, why);
 }

@@ -161,34 +161,41 @@ int setup_deliver_esp(struct setup *s, struct err *err)
 
 /* ---- addresses ---- */
 
-static int add_address(int fd, int index, struct str text, struct err *err)
+/* *ret_ip points into *ret_own. */
+static int add_address(int fd, int index, struct str text, struct net_addr *ret_own,
+                       struct route_ip *ret_ip, struct err *err)
 {
-    struct net_addr a;
     uint64_t prefix = 0;
     ptrdiff_t slash = str_find_byte(text, '/');
-    if (slash < 0 || net_addr_parse(str_make(text.p, (size_t)slash), false, &a) < 0 ||
+    if (slash < 0 || net_addr_parse(str_make(text.p, (size_t)slash), false, ret_own) < 0 ||
         str_to_u64(str_make(text.p + slash + 1, text.n - (size_t)slash - 1), &prefix) < 0 || prefix > 128)
         return err_set(err, E_INVALID, "malformed address");
-    return route_address_add(fd, index, (struct route_ip){a.family, a.ip, (uint8_t)prefix}, false, err);
+    *ret_ip = (struct route_ip){ret_own->family, ret_own->ip, (uint8_t)prefix};
+    return route_address_add(fd, index, *ret_ip, false, err);
 }
 
-/* address INTERFACE ADDRESS/PREFIX[,...] [GATEWAY] */
+/* address INTERFACE ADDRESS/PREFIX[,...]|none [GATEWAY]: these and no others. */
 int setup_address(struct setup *s, struct err *err)
 {
     int fd, index = 0, rc = netlink_open(NETLINK_ROUTE_FAMILY, -1, &fd, err);
     struct str rest, one;
-    struct net_addr gateway;
+    struct net_addr gateway, own[CONFIG_ADDRS];
+    struct route_ip keep[CONFIG_ADDRS];
+    size_t count = 0;
     if (rc < 0 || s->argc < 3)
         return rc < 0 ? rc : err_set(err, E_INVALID, "address wants an interface and addresses");
     rc = route_link_index(fd, s->argv[1], &index, err);
     if (rc == 0)
         rc = route_link_up(fd, index, err);
-    rest = str_of(s->argv[2]);
-    while (rc == 0 && str_split(&rest, ',', &one)) {
-        rc = add_address(fd, index, one, err);
+    rest = str_of(cstr_eq(s->argv[2], "none") ? "" : s->argv[2]);
+    while (rc == 0 && count < CONFIG_ADDRS && str_split(&rest, ',', &one)) {
+        rc = add_address(fd, index, one, &own[count], &keep[count], err);
         if (rc == -E_EXISTS)
             rc = 0;
+        count++;
     }
+    if (rc == 0)
+        rc = route_address_keep(fd, index, keep, count, err);
     if (rc == 0 && s->argc > 3 && net_addr_parse(str_of(s->argv[3]), false, &gateway) == 0) {
         rc = route_add(fd, index, (struct route_ip){gateway.family, NULL, 0},
                        (struct route_ip){gateway.family, gateway.ip, 0}, err);

@@ -63,6 +63,8 @@ int packet_open(const char *card, int *ret_fd, struct packet_card *ret_card, str
     if (rc == 0)
         rc = setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
     if (rc == 0)
+        rc = setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof on);
+    if (rc == 0)
         rc = card_facts(fd, card, &facts, &index);
     if (rc == 0) {
         at.sll_ifindex = index;
@@ -76,4 +78,35 @@ int packet_open(const char *card, int *ret_fd, struct packet_card *ret_card, str
     *ret_fd = fd;
     *ret_card = facts;
     return 0;
+}
+
+/* What a neighbour on the same host sends has a checksum that its card was to compute, and there is
+ * no such card: none is what UDP writes as 0. */
+static void clear_checksum(unsigned char *frame, size_t n)
+{
+    enum { ETHERNET = 14, PROTOCOL = ETHERNET + 9, UDP = 17, CHECKSUM = 6 };
+    size_t udp = ETHERNET + 4u * (n > ETHERNET ? frame[ETHERNET] & 15u : 0);
+    if (n >= udp + 8 && frame[12] == ETHERTYPE_IP >> 8 && frame[13] == (ETHERTYPE_IP & 255) && frame[PROTOCOL] == UDP)
+        frame[udp + CHECKSUM] = frame[udp + CHECKSUM + 1] = 0;
+}
+
+ssize_t packet_receive(int fd, void *frame, size_t room)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+    } control;
+    struct iovec iov = {frame, room};
+    struct msghdr h = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space};
+    ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_TRUNC);
+    for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL; c; c = CMSG_NXTHDR(&h, c)) {
+        struct tpacket_auxdata aux;
+        if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA || c->cmsg_len < CMSG_LEN(sizeof aux))
+            continue;
+        memcpy(&aux, CMSG_DATA(c), sizeof aux);
+        if (aux.tp_status & TP_STATUS_CSUMNOTREADY)
+            clear_checksum(frame, (size_t)n < room ? (size_t)n : room);
+    }
+    return n;
 }

@@ -8,6 +8,7 @@
 #define KERNEL_GLUE_BOOT_PACKET_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -18,5 +19,8 @@ struct packet_card {
 
 /* Non-blocking. Needs CAP_NET_RAW. */
 int packet_open(const char *card, int *ret_fd, struct packet_card *ret_card, struct err *err) MUST_CHECK;
+/* One frame; its whole length, which may be more than room; -1 when there is none. The checksum of
+ * a UDP packet that the sender left to hardware is cleared. */
+ssize_t packet_receive(int fd, void *frame, size_t room);
 
 #endif

@@ -205,3 +205,63 @@ int route_address_first(int fd, int index, uint8_t family, uint8_t *ret_ip, stru
         return rc;
     return err_set(err, E_NOT_FOUND, "link %d has no address", index);
 }
+
+enum { OTHERS_MOST = 16 };
+
+struct address_others {
+    int index;
+    const struct route_ip *keep;
+    size_t keep_count, count;
+    struct {
+        uint8_t ip[4], prefix;
+    } found[OTHERS_MOST];
+};
+
+static int take_other(void *ctx, uint16_t type, struct str payload)
+{
+    struct address_others *o = ctx;
+    struct ifaddrmsg info;
+    struct str attributes, value;
+    if (type != RTM_NEWADDR || payload.n < sizeof info)
+        return 0;
+    memcpy(&info, payload.p, sizeof info);
+    if ((int)info.ifa_index != o->index || info.ifa_scope != RT_SCOPE_UNIVERSE || o->count == OTHERS_MOST)
+        return 0;
+    attributes = str_make(payload.p + sizeof info, payload.n - sizeof info);
+    while (netlink_next_attribute(&attributes, &type, &value)) {
+        bool kept = false;
+        if (type != IFA_LOCAL || value.n != 4)
+            continue;
+        for (size_t i = 0; i < o->keep_count; i++)
+            kept = kept || (o->keep[i].family == 4 && o->keep[i].prefix == info.ifa_prefixlen &&
+                            memcmp(o->keep[i].ip, value.p, 4) == 0);
+        if (kept)
+            continue;
+        memcpy(o->found[o->count].ip, value.p, 4);
+        o->found[o->count++].prefix = info.ifa_prefixlen;
+    }
+    return 0;
+}
+
+int route_address_keep(int fd, int index, const struct route_ip *keep, size_t count, struct err *err)
+{
+    struct buf out;
+    struct ifaddrmsg info = {.ifa_family = AF_INET};
+    struct address_others o = {.index = index, .keep = keep, .keep_count = count};
+    buf_init(&out, REQUEST_BYTES);
+    size_t at = netlink_begin(&out, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, 1, &info, sizeof info);
+    netlink_end(&out, at);
+    int rc = netlink_dump(fd, &out, take_other, &o, err);
+    buf_done(&out);
+    for (size_t i = 0; i < o.count && rc >= 0; i++) {
+        info = (struct ifaddrmsg){
+            .ifa_family = AF_INET, .ifa_prefixlen = o.found[i].prefix, .ifa_index = (unsigned)index};
+        buf_init(&out, REQUEST_BYTES);
+        at = netlink_begin(&out, RTM_DELADDR, ACK, 1, &info, sizeof info);
+        netlink_put(&out, IFA_LOCAL, o.found[i].ip, 4);
+        rc = call(fd, &out, at, err);
+        if (rc < 0 && errno == EADDRNOTAVAIL)
+            rc = 0;
+    }
+    return rc < 0 ? err_wrap(err, rc, "old addresses on link %d", index) : 0;
+}

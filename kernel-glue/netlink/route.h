@@ -3,6 +3,7 @@
 #define KERNEL_GLUE_NETLINK_ROUTE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -25,6 +26,8 @@ int route_link_delete(int fd, const char *name, struct err *err) MUST_CHECK; /* 
 int route_address_add(int fd, int index, struct route_ip ip, bool no_prefix_route, struct err *err) MUST_CHECK;
 /* The first address of global scope on the link; ret_ip has room for 16 bytes. -E_NOT_FOUND. */
 int route_address_first(int fd, int index, uint8_t family, uint8_t *ret_ip, struct err *err) MUST_CHECK;
+/* Removes the IPv4 addresses of global scope that are not among these. */
+int route_address_keep(int fd, int index, const struct route_ip *keep, size_t count, struct err *err) MUST_CHECK;
 /* gateway.family 0: directly on the link. to.ip NULL: default route. */
 int route_add(int fd, int index, struct route_ip to, struct route_ip gateway, struct err *err) MUST_CHECK;
 

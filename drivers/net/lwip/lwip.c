@@ -9,37 +9,47 @@
 #include <lwip/etharp.h>
 #include <lwip/init.h>
 #include <lwip/netif.h>
+#include <lwip/prot/dhcp.h>
+#include <lwip/prot/iana.h>
 #include <lwip/timeouts.h>
+#include <lwip/udp.h>
 #include <netif/ethernet.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "kernel-glue/boot/packet.h"
 #include "port/crypto.h"
 
-enum { FRAME_MOST = 9216, FRAMES_A_TURN = 64 };
+enum {
+    FRAME_MOST = 9216,
+    FRAMES_A_TURN = 64,
+    QUIET_MS = 2000,          /* how late a timer may be while nothing is under way */
+    AFTER_DECLINE_MS = 10000, /* RFC 2131 section 3.1.5 */
+    DECLINE_BYTES = 300,
+};
 
 struct lwip_stack {
     struct lwip_options o;
     struct netif netif;
     struct acd acd;
     struct loop_fd watch;
-    struct loop_timer timer;
+    struct loop_timer timer, again;
+    int64_t began_ms;
     struct lwip_lease told;
-    bool has_told, dhcp, checking;
+    bool has_told, dhcp, checking, declining;
     unsigned char frame[FRAME_MOST];
 };
 
 /* ---- what lwIP asks of its platform ---- */
 
+/* The loop's clock, from the stack's beginning on. */
 uint32_t sys_now(void);
 uint32_t sys_now(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint32_t)((uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
+    struct lwip_stack *s = netif_default ? netif_default->state : NULL;
+    return s ? (uint32_t)(loop_now_ms(s->o.loop) - s->began_ms) : 0;
 }
 
 unsigned lwip_port_rand(void)
@@ -68,10 +78,22 @@ static err_t output(struct netif *n, struct pbuf *p)
     return send(s->o.packet_fd, s->frame, size, MSG_DONTWAIT) == size ? ERR_OK : ERR_IF;
 }
 
+/* No request, probe or conflict is under way: what still ticks (ARP's cache, ten times a second
+ * conflict detection) has nothing to count, and leases are counted in minutes. */
+static bool quiet(const struct lwip_stack *s)
+{
+    struct dhcp *d = netif_dhcp_data(&s->netif);
+    if (s->dhcp && (!d || d->state != DHCP_STATE_BOUND || d->request_timeout))
+        return false;
+    return !s->checking || (s->acd.state == ACD_STATE_ONGOING && !s->acd.lastconflict);
+}
+
 static void arm(struct lwip_stack *s)
 {
     uint32_t sleep = sys_timeouts_sleeptime();
-    loop_timer_set(s->o.loop, &s->timer, sleep == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? 1000 : (int64_t)sleep);
+    if (quiet(s) && sleep < QUIET_MS)
+        sleep = QUIET_MS;
+    loop_timer_set(s->o.loop, &s->timer, sleep == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? QUIET_MS : (int64_t)sleep);
 }
 
 static void due(void *ctx)
@@ -86,7 +108,7 @@ static void readable(void *ctx, unsigned events)
     struct lwip_stack *s = ctx;
     (void)events;
     for (int i = 0; i < FRAMES_A_TURN; i++) {
-        ssize_t n = recv(s->o.packet_fd, s->frame, sizeof s->frame, MSG_DONTWAIT | MSG_TRUNC);
+        ssize_t n = packet_receive(s->o.packet_fd, s->frame, sizeof s->frame);
         if (n <= 0)
             break;
         if ((size_t)n > sizeof s->frame)
@@ -129,27 +151,100 @@ static uint8_t prefix_of(const ip4_addr_t *mask)
     return (uint8_t)__builtin_popcount(m);
 }
 
+static void put_option(unsigned char *frame, size_t *at, uint8_t code, const void *value, uint8_t n)
+{
+    frame[(*at)++] = code;
+    frame[(*at)++] = n;
+    memcpy(frame + *at, value, n);
+    *at += n;
+}
+
+/* DHCPDECLINE (RFC 2131 section 4.4.4), which lwIP only sends when it delays the use of an address
+ * until it was probed. */
+static void send_decline(struct lwip_stack *s, const struct dhcp *d, uint32_t ip)
+{
+    static const unsigned char cookie[] = {0x63, 0x82, 0x53, 0x63}, decline = DHCP_DECLINE;
+    unsigned char message[DECLINE_BYTES] = {DHCP_BOOTREQUEST, 1, 6};
+    uint32_t server = ip_2_ip4(&d->server_ip_addr)->addr;
+    size_t at = 236;
+    struct udp_pcb *pcb = udp_new();
+    struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, sizeof message, PBUF_RAM);
+    crypto_random(message + 4, 4); /* transaction */
+    memcpy(message + 28, s->o.mac, sizeof s->o.mac);
+    memcpy(message + at, cookie, sizeof cookie);
+    at += sizeof cookie;
+    put_option(message, &at, DHCP_OPTION_MESSAGE_TYPE, &decline, 1);
+    put_option(message, &at, DHCP_OPTION_REQUESTED_IP, &ip, sizeof ip);
+    put_option(message, &at, DHCP_OPTION_SERVER_ID, &server, sizeof server);
+    message[at] = DHCP_OPTION_END;
+    if (pcb && p && pbuf_take(p, message, sizeof message) == ERR_OK) {
+        ip_set_option(pcb, SOF_BROADCAST);
+        pcb->local_port = LWIP_IANA_PORT_DHCP_CLIENT;
+        ip_addr_t any = *IP4_ADDR_ANY;
+        if (udp_sendto_if_src(pcb, p, IP_ADDR_BROADCAST, LWIP_IANA_PORT_DHCP_SERVER, &s->netif, &any) != ERR_OK)
+            log_warn("the lease could not be declined");
+    }
+    if (p)
+        pbuf_free(p);
+    if (pcb)
+        udp_remove(pcb);
+}
+
+static void start_again(void *ctx)
+{
+    struct lwip_stack *s = ctx;
+    if (dhcp_start(&s->netif) != ERR_OK)
+        log_err("DHCP cannot be started again");
+    arm(s);
+}
+
 /* The address is in use while this runs: only if somebody else answers for it is it given up. */
 static void conflict(struct netif *n, acd_callback_enum_t what)
 {
     struct lwip_stack *s = n->state;
-    if (what == ACD_IP_OK)
+    struct dhcp *d = netif_dhcp_data(n);
+    uint32_t ip = s->acd.ipaddr.addr;
+    if (what != ACD_DECLINE) /* fine; or "begin again", which follows a decline */
         return;
     s->has_told = false;
     s->checking = false;
-    s->o.events->lost(s->o.ctx, "another machine uses the leased address");
-    if (s->dhcp) {
-        dhcp_release_and_stop(n);
-        if (dhcp_start(n) != ERR_OK)
-            log_err("DHCP cannot be started again");
+    s->o.events->lost(s->o.ctx, "another machine uses this address");
+    if (!s->dhcp)
+        return;
+    s->declining = true; /* what happens to the address in here is no news */
+    if (d && dhcp_supplied_address(n)) {
+        send_decline(s, d, ip);
+        d->state = DHCP_STATE_INIT; /* and nothing is to be released any more */
     }
+    dhcp_stop(n);
+    netif_set_addr(n, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
+    s->declining = false;
+    loop_timer_set(s->o.loop, &s->again, AFTER_DECLINE_MS);
+}
+
+static void check(struct lwip_stack *s, const ip4_addr_t *ip)
+{
+    if (s->checking)
+        acd_stop(&s->acd);
+    else
+        s->checking = acd_add(&s->netif, &s->acd, conflict) == ERR_OK;
+    if (s->checking && acd_start(&s->netif, &s->acd, *ip) != ERR_OK)
+        log_warn("conflict detection cannot be started");
 }
 
 static void status_changed(struct netif *n)
 {
     struct lwip_stack *s = n->state;
     struct lwip_lease lease = {.addr = from_ip4(netif_ip4_addr(n)), .gateway = from_ip4(netif_ip4_gw(n))};
-    if (!s->dhcp || !dhcp_supplied_address(n) || !lease.addr.family)
+    if (!s->dhcp || s->declining)
+        return;
+    if (!lease.addr.family && s->has_told) {
+        s->has_told = false;
+        if (s->checking)
+            acd_stop(&s->acd);
+        s->o.events->lost(s->o.ctx, "the lease has ended, and no server renewed it");
+    }
+    if (!dhcp_supplied_address(n) || !lease.addr.family)
         return;
     lease.prefix_len = prefix_of(netif_ip4_netmask(n));
     for (uint8_t i = 0; i < LWIP_MOST_SERVERS; i++) {
@@ -162,11 +257,8 @@ static void status_changed(struct netif *n)
     bool moved = !s->has_told || !net_addr_same_ip(&lease.addr, &s->told.addr);
     s->told = lease;
     s->has_told = true;
-    if (moved && !s->checking) {
-        s->checking = acd_add(n, &s->acd, conflict) == ERR_OK;
-        if (s->checking && acd_start(n, &s->acd, *netif_ip4_addr(n)) != ERR_OK)
-            log_warn("conflict detection cannot be started");
-    }
+    if (moved)
+        check(s, netif_ip4_addr(n));
     s->o.events->leased(s->o.ctx, &lease);
 }
 
@@ -178,6 +270,7 @@ int lwip_stack_new(const struct lwip_options *o, struct lwip_stack **ret_stack)
     if (!s)
         return -E_NOMEM;
     s->o = *o;
+    s->began_ms = loop_now_ms(o->loop);
     lwip_init();
     if (!netif_add(&s->netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4, s, card_init, ethernet_input)) {
         mem_free(s);
@@ -188,6 +281,7 @@ int lwip_stack_new(const struct lwip_options *o, struct lwip_stack **ret_stack)
     netif_set_status_callback(&s->netif, status_changed);
     loop_fd_init(&s->watch, readable, s);
     loop_timer_init(&s->timer, due, s);
+    loop_timer_init(&s->again, start_again, s);
     int rc = loop_fd_add(o->loop, &s->watch, o->packet_fd, POLL_IN);
     if (rc < 0) {
         netif_remove(&s->netif);
@@ -205,12 +299,15 @@ void lwip_stack_free(struct lwip_stack *s)
     if (!s)
         return;
     sntp_stop();
-    if (s->dhcp)
+    if (s->dhcp) {
         dhcp_stop(&s->netif);
+        dhcp_cleanup(&s->netif);
+    }
     if (s->checking)
         acd_remove(&s->netif, &s->acd);
     loop_fd_remove(s->o.loop, &s->watch);
     loop_timer_cancel(s->o.loop, &s->timer);
+    loop_timer_cancel(s->o.loop, &s->again);
     netif_set_status_callback(&s->netif, NULL);
     netif_remove(&s->netif);
     close(s->o.packet_fd);
@@ -239,6 +336,9 @@ void lwip_static_address(struct lwip_stack *s, const struct net_addr *addr, uint
     ip4_addr_t ip = to_ip4(addr), gw = to_ip4(gateway);
     ip4_addr_t mask = {.addr = prefix_len ? lwip_htonl(~0U << (32 - prefix_len)) : 0};
     netif_set_addr(&s->netif, &ip, &mask, &gw);
+    if (addr->family == 4)
+        check(s, &ip);
+    arm(s);
 }
 
 void lwip_time_start(struct lwip_stack *s, const struct net_addr *servers, size_t count)
