@@ -1,6 +1,7 @@
 /* Subresources that are no view of the object: binding, eviction, scale, token. */
 #include <stdio.h>
 
+#include "api/crd/crd.h"
 #include "api/write.h"
 
 /* ---- binding: the scheduler's word ---- */
@@ -114,6 +115,16 @@ static void evict(struct api_request *r)
 
 /* ---- scale ---- */
 
+/* Where a resource keeps what its Scale shows; path without its first dot. */
+static const char *scale_path(struct write *w, const char *name, const char *otherwise)
+{
+    const struct crd_version *v = crd_of(w->resource);
+    if (!v)
+        return otherwise;
+    const char *path = json_path_cstr(json_get(v->subresources, "scale"), name);
+    return path + (path[0] == '.');
+}
+
 static struct json *scale_of(struct write *w, const struct json *o, int64_t revision)
 {
     struct arena *a = w->a;
@@ -126,8 +137,17 @@ static struct json *scale_of(struct write *w, const struct json *o, int64_t revi
     if (revision > 0)
         json_set_cstr(a, meta, "resourceVersion", arena_printf(a, "%lld", (long long)revision));
     json_set(a, s, "metadata", meta);
-    json_set_path(a, s, "spec.replicas", json_new_i64(a, json_path_i64(o, "spec.replicas", 0)));
-    json_set_path(a, s, "status.replicas", json_new_i64(a, json_path_i64(o, "status.replicas", 0)));
+    json_set_path(a, s, "spec.replicas", json_new_i64(a, json_path_i64(o, scale_path(w, "specReplicasPath", "spec.replicas"),
+                                         0)));
+    json_set_path(a, s, "status.replicas", json_new_i64(a, json_path_i64(o, scale_path(w, "statusReplicasPath", "status.replicas"),
+                                         0)));
+    if (crd_of(w->resource)) {
+        const char *path = scale_path(w, "labelSelectorPath", "");
+        struct str kept = path[0] ? json_path_str(o, path) : STR("");
+        if (kept.n)
+            json_set_path(a, s, "status.selector", json_new_str(a, kept));
+        return a->failed ? NULL : s;
+    }
     struct selector selector;
     struct buf text CLEANUP_BUF;
     buf_init(&text, 64 * 1024);
@@ -167,11 +187,12 @@ static int scale_apply(struct write *w, const struct json *config)
 {
     struct json *whole = json_new(w->a, JSON_OBJECT);
     const struct json *replicas = json_path(config, "spec.replicas");
+    const char *path = scale_path(w, "specReplicasPath", "spec.replicas");
     json_set_str(w->a, whole, "apiVersion", json_str(json_get(w->old, "apiVersion")));
     json_set_str(w->a, whole, "kind", json_str(json_get(w->old, "kind")));
     json_set_path(w->a, whole, "metadata.name", json_new_str(w->a, w->name));
     if (replicas)
-        json_set_path(w->a, whole, "spec.replicas", json_clone(w->a, replicas));
+        json_set_path(w->a, whole, path, json_clone(w->a, replicas));
     if (w->a->failed)
         return fail_memory(w->r);
     int rc = manager_apply(w, whole);
@@ -215,7 +236,8 @@ static void scale(struct api_request *r)
             return;
     } else {
         w->object = json_clone(w->a, w->old);
-        json_set_path(w->a, w->object, "spec.replicas", json_new_i64(w->a, replicas));
+        json_set_path(w->a, w->object, scale_path(w, "specReplicasPath", "spec.replicas"),
+                      json_new_i64(w->a, replicas));
     }
     w->on_done = scale_answer;
     w->again = scale;

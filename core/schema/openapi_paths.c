@@ -153,6 +153,13 @@ static struct json *body_schema(struct writer *w, const struct action *act)
     return type_or_string(w, body_type(w, act));
 }
 
+/* Without a type of the tables there is no strategic merge. */
+static bool takes_media(const struct writer *w, const struct action *act, size_t index)
+{
+    return act->needs != SCHEMA_PATCH || !schema_runtime_owner(w->resource) ||
+           !cstr_eq(patch_media[index], "application/strategic-merge-patch+json");
+}
+
 static void set_body_v3(struct writer *w, struct json *op, const struct action *act)
 {
     struct arena *a = w->arena;
@@ -160,6 +167,8 @@ static void set_body_v3(struct writer *w, struct json *op, const struct action *
     struct json *content = json_set(a, body, "content", json_new(a, JSON_OBJECT));
     size_t count = act->needs == SCHEMA_PATCH ? sizeof(patch_media) / sizeof(patch_media[0]) : 1;
     for (size_t i = 0; i < count; i++) {
+        if (!takes_media(w, act, i))
+            continue;
         struct json *media = json_new(a, JSON_OBJECT);
         json_set(a, media, "schema", body_schema(w, act));
         json_set(a, content, act->needs == SCHEMA_PATCH ? patch_media[i] : json_media, media);
@@ -180,7 +189,8 @@ static void set_body_v2(struct writer *w, struct json *op, struct json *paramete
     json_append(a, parameters, body);
     media = json_set(a, op, "consumes", json_new(a, JSON_ARRAY));
     for (size_t i = 0; i < count; i++)
-        json_append(a, media,
+        if (takes_media(w, act, i))
+            json_append(a, media,
                     json_new_cstr(a, act->needs == SCHEMA_PATCH ? patch_media[i] : json_media));
 }
 

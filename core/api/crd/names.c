@@ -92,6 +92,7 @@ static bool kind_taken(struct write *w, const struct catalog *all, struct str na
     return false;
 }
 
+/* The last one found is told, in upstream's order. */
 static struct conflict find_conflict(struct write *w, const struct catalog *all)
 {
     static const struct {
@@ -99,19 +100,22 @@ static struct conflict find_conflict(struct write *w, const struct catalog *all)
         bool kind;
     } parts[] = {{"plural", "PluralConflict", false},
                  {"singular", "SingularConflict", false},
+                 {"shortNames", "ShortNamesConflict", false},
                  {"kind", "KindConflict", true},
                  {"listKind", "ListKindConflict", true}};
     const struct json *names = json_path(w->object, "spec.names");
-    for (size_t i = 0; i < 4; i++) {
-        struct str name = json_path_str(names, parts[i].name);
-        if (name.n && (parts[i].kind ? kind_taken(w, all, name) : resource_taken(w, all, name)))
-            return (struct conflict){parts[i].reason, name};
+    struct conflict found = {NULL, STR("")};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const struct json *part = json_get(names, parts[i].name), *m = part;
+        if (json_is(part, JSON_ARRAY))
+            m = json_first(part);
+        for (; m; m = json_is(part, JSON_ARRAY) ? m->next : NULL) {
+            struct str name = json_str(m);
+            if (name.n && (parts[i].kind ? kind_taken(w, all, name) : resource_taken(w, all, name)))
+                found = (struct conflict){parts[i].reason, name};
+        }
     }
-    const struct json *short_names = json_get(names, "shortNames");
-    for (const struct json *m = json_first(short_names); m; m = m->next)
-        if (resource_taken(w, all, json_str(m)))
-            return (struct conflict){"ShortNamesConflict", json_str(m)};
-    return (struct conflict){NULL, STR("")};
+    return found;
 }
 
 static bool is_established(const struct write *w)

@@ -55,5 +55,8 @@ void crd_default(struct arena *a, const struct crd_node *n, struct json *object)
 /* ---- value.c: object against the schema, metadata but for its name aside ---- */
 void crd_validate(struct field_errors *e, const struct crd_node *n, const struct field *path,
                   const struct json *value);
+/* A value that stands at the node, which is no resource of its own (a default). */
+void crd_validate_part(struct field_errors *e, const struct crd_node *n, const struct field *path,
+                       const struct json *value);
 
 #endif

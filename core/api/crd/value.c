@@ -377,3 +377,11 @@ void crd_validate(struct field_errors *e, const struct crd_node *n, const struct
     if (value)
         check(e, n, path, value, 0);
 }
+
+void crd_validate_part(struct field_errors *e, const struct crd_node *n, const struct field *path,
+                       const struct json *value)
+{
+    struct crd_node part = *n;
+    part.root = false;
+    check(e, &part, path, value, 0);
+}
