@@ -43,8 +43,9 @@ struct api_call {
 struct api_proxy_target {
     const char *host; /* IP */
     uint16_t port;
-    const char *server_name; /* for TLS verification; NULL: plain HTTP */
+    const char *server_name; /* for TLS verification; "": TLS without it; NULL: plain HTTP */
     const char *target;      /* path and query */
+    const char *prefix;      /* of a proxy: the path under which its root is seen; else NULL */
 };
 
 /* The answer; each returns false when the caller went away (the api then forgets the request). */

@@ -37,7 +37,7 @@ static bool address_allowed(const struct api *api, struct str ip)
 
 /* Hands the request over; it ends here. */
 static void hand_over(struct api_request *r, struct str host, int64_t port, const char *server_name,
-                      const char *target)
+                      const char *target, const char *prefix)
 {
     const char *ip = arena_strndup(&r->arena, host.p, host.n);
     if (!target || !ip) {
@@ -48,7 +48,7 @@ static void hand_over(struct api_request *r, struct str host, int64_t port, cons
         fail_bad_request(r, "address not allowed");
         return;
     }
-    struct api_proxy_target to = {ip, (uint16_t)port, server_name, target};
+    struct api_proxy_target to = {ip, (uint16_t)port, server_name, target, prefix};
     const struct api_reply_ops *ops = r->ops;
     void *ctx = r->ctx;
     request_enter(r);
@@ -58,7 +58,7 @@ static void hand_over(struct api_request *r, struct str host, int64_t port, cons
     request_leave(r);
 }
 
-static void to_kubelet(struct api_request *r, struct str node, const char *target)
+static void to_kubelet(struct api_request *r, struct str node, const char *target, const char *prefix)
 {
     const struct json *n = object_load(r->api, &r->work, "", "nodes", STR(""), node, NULL);
     struct str ip = STR("");
@@ -76,7 +76,11 @@ static void to_kubelet(struct api_request *r, struct str node, const char *targe
     }
     int64_t port = json_path_i64(n, "status.daemonEndpoints.kubeletEndpoint.Port", 0);
     const char *name = arena_strndup(&r->arena, node.p, node.n);
-    hand_over(r, ip, port ? port : KUBELET_PORT, name, target);
+    if (str_is(ip, r->api->node_addr) && port == r->api->port) { /* CVE-2022-3294 */
+        fail_bad_request(r, "address not allowed");
+        return;
+    }
+    hand_over(r, ip, port ? port : KUBELET_PORT, name, target, prefix);
 }
 
 /* ---- containers ---- */
@@ -187,7 +191,7 @@ static void pod_log(struct api_request *r)
         if (v.n)
             put_param(&target, passed[i], v);
     }
-    to_kubelet(r, node, kept(r, &target));
+    to_kubelet(r, node, kept(r, &target), NULL);
 }
 
 static void put_streams(struct api_request *r, struct buf *target)
@@ -230,7 +234,7 @@ static void pod_stream(struct api_request *r, const char *verb)
         buf_printf(&target, "/" STR_FMT, STR_ARG(container));
         put_streams(r, &target);
     }
-    to_kubelet(r, node, kept(r, &target));
+    to_kubelet(r, node, kept(r, &target), NULL);
 }
 
 /* ---- proxy ---- */
@@ -245,8 +249,8 @@ static int split_name(struct place *p)
     p->name = n == 3 ? part[1] : part[0];
     p->port = n == 3 ? part[2] : n == 2 ? part[1] : STR("");
     p->https = n == 3 && str_is(part[0], "https");
-    if (p->https)
-        return fail_bad_request(p->r, "the https scheme is not served by this proxy");
+    if (n == 3 && !p->https && part[0].n && !str_is(part[0], "http"))
+        p->name = STR("");
     return p->name.n ? 0
                      : fail_bad_request(p->r, "invalid proxy request \"" STR_FMT "\"",
                                         STR_ARG(p->r->url.name));
@@ -257,6 +261,32 @@ static const char *proxy_target(struct api_request *r)
     struct str rest = r->url.rest.n ? r->url.rest : STR("/");
     return arena_printf(&r->arena, STR_FMT "%s" STR_FMT, STR_ARG(rest), r->url.query.n ? "?" : "",
                         STR_ARG(r->url.query));
+}
+
+static const char *proxy_prefix(struct api_request *r)
+{
+    return arena_strndup(&r->arena, r->url.path.p, r->url.path.n - r->url.rest.n);
+}
+
+/* A page's own links are relative to its root, which ends in a slash. */
+static bool sent_to_root(struct api_request *r)
+{
+    bool reads = cstr_eq(r->method, "GET") || cstr_eq(r->method, "HEAD");
+    if (r->url.rest.n || !reads)
+        return false;
+    const char *to = arena_printf(&r->arena, STR_FMT "/%s" STR_FMT, STR_ARG(r->url.path),
+                                  r->url.query.n ? "?" : "", STR_ARG(r->url.query));
+    if (!to) {
+        fail_memory(r);
+        return true;
+    }
+    const struct api_header headers[] = {{STR("location"), str_of(to)}, {STR("content-length"), STR("0")}};
+    r->head_sent = true;
+    if (r->ops->head(r->ctx, 301, headers, 2))
+        request_end(r);
+    else
+        request_gone(r);
+    return true;
 }
 
 static int load(struct place *p, const char *resource)
@@ -284,7 +314,7 @@ static void pod_proxy(struct place *p)
     if (!ip.n)
         fail_bad_request(p->r, "address not allowed: the pod has no address yet");
     else
-        hand_over(p->r, ip, port ? port : 80, NULL, proxy_target(p->r));
+        hand_over(p->r, ip, port ? port : 80, p->https ? "" : NULL, proxy_target(p->r), proxy_prefix(p->r));
 }
 
 struct backend {
@@ -361,7 +391,7 @@ static void service_proxy(struct place *p)
                   arena_printf(&r->arena, "no endpoints available for service \"" STR_FMT "\"",
                                STR_ARG(p->name)));
     else
-        hand_over(r, b.ip, b.port, NULL, proxy_target(r));
+        hand_over(r, b.ip, b.port, p->https ? "" : NULL, proxy_target(r), proxy_prefix(r));
 }
 
 void connect_handle(struct api_request *r)
@@ -376,10 +406,10 @@ void connect_handle(struct api_request *r)
         pod_stream(r, "attach");
     else if (cstr_eq(name, "pods/portforward"))
         pod_stream(r, "portForward");
-    else if (split_name(&p) != 0)
+    else if (split_name(&p) != 0 || sent_to_root(r))
         return;
     else if (cstr_eq(name, "nodes/proxy"))
-        to_kubelet(r, p.name, proxy_target(r));
+        to_kubelet(r, p.name, proxy_target(r), proxy_prefix(r));
     else if (cstr_eq(name, "pods/proxy"))
         pod_proxy(&p);
     else if (cstr_eq(name, "services/proxy"))

@@ -59,7 +59,8 @@ static void on_end(void *ctx)
 static void on_proxy(void *ctx, const struct api_proxy_target *to)
 {
     struct call *c = ctx;
-    front_stream_proxy(c->stream, to->host, to->port, to->server_name, to->target);
+    struct front_place at = {to->host, to->port, to->server_name, to->target, to->prefix};
+    front_stream_proxy(c->stream, &at);
     call_end(c);
 }
 

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "main/front.h"
 #include "main/keys_client.h"
+#include "wire/front_link.h"
 #include "wire/front_msg.h"
 #include "wire/http_client.h"
 #include "wire/http_server.h"
@@ -16,6 +17,7 @@ struct front {
     struct role_link *control;  /* NULL while control is away */
     struct http_server *server; /* from the first certificate on */
     struct tls_context *serving, *kubelet_client;
+    struct tls_context *any_server; /* verifies nobody: https of pods and services; made when needed */
     struct map streams; /* id -> struct front_call, those that control answers */
     struct list calls;  /* all */
     uint32_t next_id;
@@ -39,6 +41,8 @@ struct front_call {
     bool held;     /* its body waits: it will be proxied */
     bool answered; /* a head has been sent to the client */
     bool upgrade;
+    bool has_body;
+    int64_t body_length; /* -1: not said */
     size_t owed; /* bytes of the answer that the client has not taken yet, for the window */
     /* what a proxied request is sent on with */
     char *method;
@@ -48,6 +52,9 @@ struct front_call {
     struct conn *kubelet; /* being opened */
     struct http_call *fetch;
     char *host, *target;
+    char *prefix; /* of a proxy, or NULL: a kubelet's answer */
+    char *uri;    /* under it what it asked for */
+    char *from;   /* the client's address, behind what X-Forwarded-For said before */
 };
 
 extern const struct http_server_handlers front_handlers;
@@ -60,8 +67,7 @@ void front_call_free(struct front_call *c); /* the answer has ended or was given
 void front_refuse(struct front_call *c, int status, const char *reason, const char *message);
 
 /* front_proxy.c */
-void front_proxy(struct front_call *c, const char *host, uint16_t port, const char *server_name,
-                 const char *target);
+void front_proxy(struct front_call *c, const struct front_place *to);
 void front_proxy_body(struct front_call *c, struct str bytes);
 void front_proxy_complete(struct front_call *c);
 void front_proxy_drained(struct front_call *c); /* the client takes more */

@@ -1,8 +1,10 @@
 /*
- * Fetching an answer from a kubelet: the request goes on with our own certificate and without the
- * client's credentials; redirects are refused; after an upgrade bytes are spliced both ways, and
- * after anything else but 101 the client's connection ends with the answer, so that nothing can be
- * smuggled behind it (CVE-2018-1002105, CVE-2020-8559).
+ * Fetching an answer from a kubelet, or through a proxy subresource from a pod: the request goes on
+ * without the client's credentials (to a kubelet with our own certificate); after an upgrade bytes
+ * are spliced both ways, and after anything else but 101 the client's connection ends with the
+ * answer, so that nothing can be smuggled behind it (CVE-2018-1002105). Redirects are never followed:
+ * a kubelet's are refused (CVE-2020-8559), those of a proxied server are the client's business, with
+ * Location as the client sees that server.
  */
 #include <stdio.h>
 
@@ -130,11 +132,33 @@ static size_t passed_headers(const struct http_head *head, struct http_header *o
     return n;
 }
 
+/* "/a" or "http://HOST/a" of the proxied server: the proxy's prefix in front. Others stay. */
+static struct str seen_location(const struct front_call *c, struct str at, struct buf *out)
+{
+    struct str path = at, host = str_of(c->host), prefix = str_of(c->prefix);
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(schemes[i]);
+        if (str_starts(at, str_of(schemes[i])) && str_starts(str_make(at.p + n, at.n - n), host))
+            path = str_make(at.p + n + host.n, at.n - n - host.n);
+    }
+    if (!path.n || path.p[0] != '/' || (path.n > 1 && path.p[1] == '/') || str_starts(path, prefix))
+        return at;
+    buf_printf(out, STR_FMT STR_FMT, STR_ARG(prefix), STR_ARG(path));
+    return out->failed ? at : buf_str(out);
+}
+
 static void fetch_head(void *ctx, const struct http_head *head)
 {
     struct front_call *c = ctx;
     struct http_header headers[FRONT_HEADERS];
     size_t n = passed_headers(head, headers, head->status == 101);
+    struct buf location CLEANUP_BUF;
+
+    buf_init(&location, LIMIT_HEADER_BYTES);
+    for (size_t i = 0; c->prefix && i < n; i++)
+        if (str_is(headers[i].name, "location"))
+            headers[i].value = seen_location(c, headers[i].value, &location);
 
     if (head->status == 101 && c->upgrade) {
         struct front_tunnel *t = mem_zalloc(sizeof *t);
@@ -154,7 +178,7 @@ static void fetch_head(void *ctx, const struct http_head *head)
             tunnel_end(t);
         return;
     }
-    if (head->status >= 300 && head->status < 400 && head->status != 304) {
+    if (!c->prefix && head->status >= 300 && head->status < 400 && head->status != 304) {
         front_refuse(c, 502, "InternalError",
                      "the node answered with a redirect, which is not followed");
         return;
@@ -201,18 +225,21 @@ static void fetch_drained(void *ctx)
 
 /* ---- sending the request on ---- */
 
-static bool has_body(const struct front_call *c)
-{
-    return cstr_eq(c->method, "POST") || cstr_eq(c->method, "PUT") || cstr_eq(c->method, "PATCH");
-}
-
 static size_t kept_headers(struct front_call *c, struct http_header *out)
 {
     struct str rest = buf_str(&c->head), name, value;
     size_t n = 0;
     while (rest.p && rest.n && n < FRONT_HEADERS && str_split(&rest, 0, &name) &&
-           str_split(&rest, 0, &value))
-        out[n++] = (struct http_header){name, value};
+           str_split(&rest, 0, &value)) {
+        if (!(c->prefix ? str_is(name, "x-forwarded-for") ||
+                              str_is(name, "x-forwarded-uri")
+                        : str_is(name, "cookie")))
+            out[n++] = (struct http_header){name, value};
+    }
+    if (c->prefix) {
+        out[n++] = (struct http_header){STR("x-forwarded-for"), str_of(c->from)};
+        out[n++] = (struct http_header){STR("x-forwarded-uri"), str_of(c->uri)};
+    }
     if (c->upgrade)
         out[n++] = (struct http_header){STR("connection"), STR("Upgrade")};
     return n;
@@ -224,9 +251,9 @@ static void kubelet_opened(void *ctx)
                                                        fetch_drained};
     struct front_call *c = ctx;
     struct conn *conn = c->kubelet;
-    struct http_header headers[FRONT_HEADERS + 1];
+    struct http_header headers[FRONT_HEADERS + 3];
     size_t n = kept_headers(c, headers);
-    bool streamed = has_body(c) && !c->upgrade;
+    bool streamed = c->has_body && !c->upgrade;
     struct http_call_options o = {.loop = c->front->env->loop,
                                   .method = c->method,
                                   .target = c->target,
@@ -234,7 +261,7 @@ static void kubelet_opened(void *ctx)
                                   .headers = headers,
                                   .header_count = n,
                                   .streamed = streamed,
-                                  .stream_length = -1,
+                                  .stream_length = c->body_length,
                                   .handlers = &handlers,
                                   .ctx = c};
     c->kubelet = NULL;
@@ -261,33 +288,82 @@ static void kubelet_closed(void *ctx, int rc, const char *message)
     front_refuse(c, 502, "InternalError", text);
 }
 
-void front_proxy(struct front_call *c, const char *host, uint16_t port, const char *server_name,
-                 const char *target)
+/* What went through other proxies before, and this client. */
+static char *forwarded_for(struct front_call *c)
+{
+    struct buf b CLEANUP_BUF;
+    struct str rest = buf_str(&c->head), name, value;
+    char addr[NET_ADDR_TEXT];
+    size_t n;
+    buf_init(&b, LIMIT_HEADER_BYTES);
+    while (rest.p && rest.n && str_split(&rest, 0, &name) && str_split(&rest, 0, &value))
+        if (str_is(name, "x-forwarded-for"))
+            buf_printf(&b, STR_FMT ", ", STR_ARG(value));
+    buf_puts(&b, net_addr_format(http_request_peer(c->request), false, addr));
+    return buf_take(&b, &n);
+}
+
+/* Where the client sees what it asks for, without the query. */
+static char *forwarded_uri(const char *prefix, const char *target)
+{
+    struct buf b CLEANUP_BUF;
+    size_t n;
+    buf_init(&b, LIMIT_HEADER_BYTES);
+    buf_printf(&b, "%s%.*s", prefix, (int)strcspn(target, "?"), target);
+    return buf_take(&b, &n);
+}
+
+static int remember(struct front_call *c, const struct front_place *to, const struct net_addr *at)
+{
+    char text[NET_ADDR_TEXT];
+    c->host = mem_strdup(net_addr_format(at, true, text));
+    c->target = mem_strdup(to->target);
+    if (to->prefix) {
+        c->prefix = mem_strdup(to->prefix);
+        c->from = forwarded_for(c);
+        c->uri = forwarded_uri(to->prefix, to->target);
+    }
+    return c->host && c->target && (!to->prefix || (c->prefix && c->from && c->uri)) ? 0 : -E_NOMEM;
+}
+
+/* Pods' and services' https is not verified: nobody says whose certificate it should be. */
+static struct tls_context *choose_tls(struct front *f, const char *server_name)
+{
+    struct tls_config any = {.peer = TLS_PEER_NONE};
+    struct err err = {0};
+    if (server_name[0])
+        return f->kubelet_client;
+    if (!f->any_server && tls_context_new(&any, &f->any_server, &err) < 0)
+        return NULL;
+    return f->any_server;
+}
+
+void front_proxy(struct front_call *c, const struct front_place *to)
 {
     static const struct conn_handlers handlers = {kubelet_opened, NULL, NULL, kubelet_closed};
     struct front *f = c->front;
     struct net_addr at;
-    char text[NET_ADDR_TEXT];
+    struct tls_context *tls = to->server_name ? choose_tls(f, to->server_name) : NULL;
 
-    if (net_addr_parse(str_of(host), false, &at) < 0) {
+    if (net_addr_parse(str_of(to->host), false, &at) < 0) {
         front_refuse(c, 502, "InternalError",
                      "the address to fetch the answer from is no IP address");
         return;
     }
-    at.port = port;
-    if (server_name && !f->kubelet_client) {
+    at.port = to->port;
+    if (to->server_name && !tls) {
         front_refuse(c, 503, "ServiceUnavailable", "no certificate for the kubelet yet");
         return;
     }
-    c->host = mem_strdup(net_addr_format(&at, true, text));
-    c->target = mem_strdup(target);
     struct conn_options o = {.loop = f->env->loop,
                              .net = f->env->net,
-                             .tls = server_name ? f->kubelet_client : NULL,
-                             .server_name = server_name,
+                             .tls = tls,
+                             .server_name = to->server_name && to->server_name[0] ? to->server_name : NULL,
                              .handlers = &handlers,
                              .ctx = c};
-    int rc = c->host && c->target ? conn_connect(&o, &at, &c->kubelet) : -E_NOMEM;
+    int rc = remember(c, to, &at);
+    if (rc == 0)
+        rc = conn_connect(&o, &at, &c->kubelet);
     if (rc < 0)
         front_refuse(c, 502, "InternalError", err_text(rc));
 }
@@ -308,7 +384,7 @@ void front_proxy_body(struct front_call *c, struct str bytes)
 
 void front_proxy_complete(struct front_call *c)
 {
-    if (c->fetch && has_body(c) && !c->upgrade)
+    if (c->fetch && c->has_body && !c->upgrade)
         (void)!http_call_write_end(c->fetch);
 }
 

@@ -28,6 +28,9 @@ void front_call_free(struct front_call *c)
     mem_free(c->method);
     mem_free(c->host);
     mem_free(c->target);
+    mem_free(c->prefix);
+    mem_free(c->from);
+    mem_free(c->uri);
     mem_free(c);
 }
 
@@ -71,8 +74,8 @@ static void send_simple(struct front_call *c, uint16_t type)
 static bool own_header(struct str name)
 {
     static const char *const own[] = {
-        "host",    "connection", "content-length", "transfer-encoding",  "keep-alive", "te",
-        "trailer", "expect",     "cookie",         "proxy-authorization"};
+        "host", "connection", "content-length", "transfer-encoding",  "keep-alive",
+        "te",   "trailer",    "expect",         "proxy-authorization"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (str_is(name, own[i]))
             return true;
@@ -106,7 +109,7 @@ static int send_request(struct front_call *c, const struct http_head *head)
     imsg_put_cstr(&m, FRONT_TAG_METHOD, head->method);
     imsg_put(&m, FRONT_TAG_TARGET, head->target);
     for (size_t i = 0; i < head->header_count && i < FRONT_HEADERS; i++) {
-        if (own_header(head->headers[i].name))
+        if (own_header(head->headers[i].name) || str_is(head->headers[i].name, "cookie"))
             continue;
         imsg_put(&m, FRONT_TAG_HEADER_NAME, head->headers[i].name);
         imsg_put(&m, FRONT_TAG_HEADER_VALUE, head->headers[i].value);
@@ -132,14 +135,27 @@ static bool may_be_proxied(struct str target)
            ends_with_word(path, "portforward");
 }
 
-/* What a kubelet may see of the request: never the client's credentials. */
+/* What a kubelet or a pod may see of the request: never the client's credentials, nor what is
+ * between the client and us. */
+static bool named_in_connection(const struct http_head *head, struct str name)
+{
+    for (size_t i = 0; i < head->header_count; i++) {
+        struct str rest = head->headers[i].value, part;
+        while (str_is(head->headers[i].name, "connection") && str_split(&rest, ',', &part))
+            if (str_eq_nocase(str_trim(part), name))
+                return true;
+    }
+    return false;
+}
+
 static void keep_head(struct front_call *c, const struct http_head *head)
 {
     buf_init(&c->head, LIMIT_HEADER_BYTES * 2);
     for (size_t i = 0; i < head->header_count; i++) {
         struct str name = head->headers[i].name;
         if (own_header(name) || str_is(name, "authorization") ||
-            str_starts(name, STR("impersonate-")))
+            str_starts(name, STR("impersonate-")) ||
+            (!str_is(name, "upgrade") && named_in_connection(head, name)))
             continue;
         buf_append_str(&c->head, name);
         buf_putc(&c->head, 0);
@@ -147,6 +163,8 @@ static void keep_head(struct front_call *c, const struct http_head *head)
         buf_putc(&c->head, 0);
     }
     c->upgrade = head->upgrade;
+    c->has_body = head->has_body;
+    c->body_length = head->content_length;
 }
 
 static void on_begin(void *server_ctx, struct http_request *r, const struct http_head *head)
@@ -313,15 +331,17 @@ static void on_data(struct front_call *c, struct imsg_in *m)
 
 static void on_proxy(struct front_call *c, struct imsg_in *m)
 {
-    char host[300], server_name[300], target[8192];
-    struct str h = {0}, name = {0}, t = {0};
+    char host[300], server_name[300], target[8192], prefix[2048];
+    struct str h = {0}, name = {0}, t = {0}, under = {0};
     uint64_t port = 0;
     map_remove(&c->front->streams, id_key(&c->id)); /* control has let it go */
     bool named = imsg_get(m, FRONT_TAG_SERVER_NAME, &name);
+    bool proxied = imsg_get(m, FRONT_TAG_PREFIX, &under);
     if (!imsg_get(m, FRONT_TAG_HOST, &h) || !imsg_get(m, FRONT_TAG_TARGET, &t) ||
         !imsg_get_u64(m, FRONT_TAG_VALUE, &port) || port == 0 || port > 65535 ||
         !str_copy(host, sizeof host, h) || !str_copy(target, sizeof target, t) ||
-        (named && !str_copy(server_name, sizeof server_name, name))) {
+        (named && !str_copy(server_name, sizeof server_name, name)) ||
+        (proxied && !str_copy(prefix, sizeof prefix, under))) {
         front_refuse(c, 502, "InternalError", "the address to fetch the answer from is malformed");
         return;
     }
@@ -329,7 +349,8 @@ static void on_proxy(struct front_call *c, struct imsg_in *m)
         buf_init(&c->head, LIMIT_HEADER_BYTES);
         c->held = true;
     }
-    front_proxy(c, host, (uint16_t)port, named ? server_name : NULL, target);
+    front_proxy(c, &(struct front_place){host, (uint16_t)port, named ? server_name : NULL, target,
+                                         proxied ? prefix : NULL});
 }
 
 void front_control_message(struct front *f, struct imsg_in *m)

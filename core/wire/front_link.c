@@ -149,15 +149,15 @@ void front_stream_abort(struct front_stream *s)
     stream_free(s);
 }
 
-void front_stream_proxy(struct front_stream *s, const char *host, uint16_t port,
-                        const char *server_name, const char *target)
+void front_stream_proxy(struct front_stream *s, const struct front_place *at)
 {
     struct imsg_out m;
     begin(s, &m, FRONT_PROXY);
-    imsg_put_cstr(&m, FRONT_TAG_HOST, host);
-    imsg_put_u64(&m, FRONT_TAG_VALUE, port);
-    imsg_put_cstr(&m, FRONT_TAG_SERVER_NAME, server_name);
-    imsg_put_cstr(&m, FRONT_TAG_TARGET, target);
+    imsg_put_cstr(&m, FRONT_TAG_HOST, at->host);
+    imsg_put_u64(&m, FRONT_TAG_VALUE, at->port);
+    imsg_put_cstr(&m, FRONT_TAG_SERVER_NAME, at->server_name);
+    imsg_put_cstr(&m, FRONT_TAG_TARGET, at->target);
+    imsg_put_cstr(&m, FRONT_TAG_PREFIX, at->prefix);
     send_out(s, &m);
     stream_free(s);
 }

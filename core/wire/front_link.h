@@ -48,8 +48,11 @@ void front_stream_head(struct front_stream *s, int status, const struct http_hea
 int64_t front_stream_body(struct front_stream *s, struct str bytes);
 void front_stream_end(struct front_stream *s);   /* s is gone after */
 void front_stream_abort(struct front_stream *s); /* s is gone after */
-/* server_name NULL: plain HTTP. s is gone after. */
-void front_stream_proxy(struct front_stream *s, const char *host, uint16_t port,
-                        const char *server_name, const char *target);
+struct front_place { /* as struct api_proxy_target */
+    const char *host;
+    uint16_t port;
+    const char *server_name, *target, *prefix;
+};
+void front_stream_proxy(struct front_stream *s, const struct front_place *at); /* s is gone after */
 
 #endif

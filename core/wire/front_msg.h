@@ -21,7 +21,7 @@ enum front_msg_type {
     FRONT_DATA, /* BYTES */
     FRONT_END,
     FRONT_ABORT, /* the answer cannot be completed: the connection is closed */
-    FRONT_PROXY, /* HOST, VALUE: port, [SERVER_NAME], TARGET: fetch the answer there */
+    FRONT_PROXY, /* HOST, VALUE: port, [SERVER_NAME], TARGET, [PREFIX]: fetch the answer there */
 };
 
 enum front_msg_tag {
@@ -36,8 +36,9 @@ enum front_msg_tag {
     FRONT_TAG_BYTES,
     FRONT_TAG_VALUE,
     FRONT_TAG_HOST,
-    FRONT_TAG_SERVER_NAME,
-    FRONT_TAG_FINGERPRINT, /* SHA-256 of that certificate, hex */
+    FRONT_TAG_SERVER_NAME, /* empty: TLS, the certificate is not verified */
+    FRONT_TAG_FINGERPRINT, /* SHA-256 of the client's certificate, hex */
+    FRONT_TAG_PREFIX,
 };
 
 enum {

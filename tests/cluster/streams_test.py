@@ -4,7 +4,11 @@
 over WebSocket and over SPDY; the proxies; cp, debug, top."""
 
 import http.server
+import json
 import os
+import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -110,6 +114,161 @@ def cp(c):
         expect(a.read() == b.read(), "the same bytes")
 
 
+class Backend(http.server.BaseHTTPRequestHandler):
+    """What a service without a selector sends its clients to: says what it was asked."""
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.server.seen.append((self.command, self.path, dict((k.lower(), v) for k, v in self.headers.items()), body))
+        to = {"/away": "http://127.0.0.1:10250/", "/here": "/there", "/self": f"http://{self.headers['host']}/there",
+              "/link-local": "http://169.254.169.254/latest"}.get(self.path.split("?")[0])
+        self.send_response(302 if to else 200)
+        if to:
+            self.send_header("location", to)
+        self.send_header("x-answer", "own")
+        self.send_header("content-length", "4")
+        self.end_headers()
+        self.wfile.write(b"body" if self.command != "HEAD" else b"")
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_HEAD = answer
+
+    def log_message(self, *words):
+        pass
+
+
+BACKEND = """
+apiVersion: v1
+kind: Service
+metadata: {name: outside}
+spec: {ports: [{name: plain, port: 80}, {name: secure, port: 443}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: outside-1, labels: {kubernetes.io/service-name: outside}}
+addressType: IPv4
+endpoints: [{addresses: [ADDRESS], conditions: {ready: true}}]
+ports: [{name: plain, port: PLAIN}, {name: secure, port: SECURE}]
+"""
+
+
+def serve(c, tls):
+    s = http.server.ThreadingHTTPServer((host_node.LINK, 0), Backend)
+    s.seen, s.daemon_threads = [], True
+    if tls:
+        crt, key = os.path.join(c.data, "b.crt"), os.path.join(c.data, "b.key")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                        "/CN=nobody", "-keyout", key, "-out", crt], check=True, capture_output=True, timeout=30)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(crt, key)
+        s.socket = context.wrap_socket(s.socket, server_side=True)
+    threading.Thread(target=s.serve_forever, daemon=True).start()
+    return s
+
+
+def proxies(c):
+    c.plain, c.secure = serve(c, False), serve(c, True)
+    text = BACKEND.replace("ADDRESS", host_node.LINK).replace("PLAIN", str(c.plain.server_port))
+    c.k("apply", "-f", "-", input=text.replace("SECURE", str(c.secure.server_port)))
+    base = "/api/v1/namespaces/default/"
+    for name in ("pods/web", "pods/web:8080", "pods/http:web:8080", "services/web", "services/web:http", "services/http:web:80"):
+        cluster.retry(lambda: expect("v1" in c.k("get", "--raw", f"{base}{name}/proxy/"), name), 10)
+    own = base + "services/outside:plain/proxy"
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        sent = b"x" * 100000 if method not in ("GET", "OPTIONS") else None
+        status, headers, body = c.request(method, own + "/a/b%20c?q=1&r=%2F", sent, x_mine="yes", cookie="a=b", x_forwarded_for="10.9.9.9")
+        expect((status, body, headers["x-answer"]) == (200, b"body", "own"), f"{method} {status} {body}")
+        m, path, got, received = c.plain.seen[-1]
+        expect((m, path, received) == (method, "/a/b%20c?q=1&r=%2F", sent or b""), f"{m} {path} {len(received)}")
+        expect(got["x-mine"] == "yes" and got["cookie"] == "a=b" and "authorization" not in got, str(got))
+        expect(got["host"] == f"{host_node.LINK}:{c.plain.server_port}", got["host"])
+        expect(got["x-forwarded-for"] == "10.9.9.9, 127.0.0.1" and got["x-forwarded-uri"] == own + "/a/b%20c", str(got))
+    expect(c.request("HEAD", own + "/")[0] == 200, "HEAD")
+    expect(c.request("GET", base + "services/https:outside:secure/proxy/x")[0] == 200 and c.secure.seen[-1][1] == "/x", "https")
+    status, headers, _ = c.request("GET", own + "?q=1")
+    expect((status, headers["location"]) == (301, own + "/?q=1"), f"{status} {headers['location']}")
+
+
+def redirects(c):
+    own = "/api/v1/namespaces/default/services/outside:plain/proxy"
+    for path, seen in (("/away", "http://127.0.0.1:10250/"), ("/link-local", "http://169.254.169.254/latest"),
+                       ("/here", own + "/there"), ("/self", own + "/there")):
+        before = len(c.plain.seen)
+        status, headers, body = c.request("GET", own + path)
+        expect((status, headers["location"], body) == (302, seen, b"body"), f"{path}: {status} {headers['location']}")
+        expect(len(c.plain.seen) == before + 1, "asked once")
+
+
+def no_second_request_behind_a_refused_upgrade(c):
+    """CVE-2018-1002105: the backend does not upgrade; what follows on the connection goes nowhere."""
+    s = c.tls().wrap_socket(socket.create_connection(("127.0.0.1", c.port), 10), server_hostname="127.0.0.1")
+    own = "/api/v1/namespaces/default/services/outside:plain/proxy"
+    before = len(c.plain.seen)
+    s.sendall((f"GET {own}/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+               "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n").encode())
+    got = b""
+    try:
+        while part := s.recv(4096):
+            got += part
+    except (ssl.SSLError, ConnectionError):
+        pass
+    expect(got.startswith(b"HTTP/1.1 200") and got.count(b"HTTP/1.1") == 1, got.decode())
+    time.sleep(0.5)
+    expect([x[1] for x in c.plain.seen[before:]] == ["/x"], str(c.plain.seen[before:]))
+
+
+def addresses(c):
+    """CVE-2022-3294, CVE-2020-8555: objects that others write lead nowhere near this machine's own services."""
+    name = c.json("nodes")["items"][0]["metadata"]["name"]
+    status = {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}], "daemonEndpoints": {"kubeletEndpoint": {"Port": 6443}}}
+    for address in ("127.0.0.1", "169.254.169.254", "::1", host_node.LINK):
+        status["addresses"][0]["address"] = address
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "false"}}
+        c.k("apply", "-f", "-", input=json.dumps(node))
+        c.k("patch", "node", "false", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+        code, _, body = c.request("GET", "/api/v1/nodes/false/proxy/api/v1/secrets")
+        expect(code == 400 and b"address not allowed" in body, f"{address}: {code} {body}")
+    c.k("delete", "node", "false")
+    expect("podRef" in c.k("get", "--raw", f"/api/v1/nodes/{name}/proxy/stats/summary"), "the real one")
+
+
+def kubectl_proxy(c):
+    port = cluster.free_port()
+    p = subprocess.Popen(["kubectl", "--kubeconfig", os.path.join(c.data, "admin.kubeconfig"), "proxy", f"--port={port}"],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        expect("Starting to serve" in p.stdout.readline(), "starts")
+        for path, words in (("/api/v1/namespaces/default/services/web/proxy/", "v1"), ("/version", "gitVersion")):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as r:
+                expect(words in r.read().decode(), path)
+    finally:
+        p.terminate()
+        p.wait(20)
+
+
+def memory(c, role):
+    with open(f"/proc/{c.roles()[role]}/status") as f:
+        return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
+
+
+def endless_output(c):
+    """CVE-2022-31030: a client that reads nothing of an output without end costs a bounded amount."""
+    argv = ["kubectl", "--kubeconfig", os.path.join(c.data, "admin.kubeconfig"), "exec", "web", "--", "sh", "-c", "yes 0123456789012345678901234567890123456789"]
+    before = {role: memory(c, role) for role in ("front", "node")}
+    p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        p.stdout.read(1000)
+        os.kill(p.pid, signal.SIGSTOP)
+        time.sleep(4)
+        grown = {role: memory(c, role) - before[role] for role in before}
+        expect(all(g < 16 * 1024 for g in grown.values()), f"KiB: {grown}")
+        expect("ok" in c.k("get", "--raw", "/readyz"), "others are served")
+    finally:
+        p.kill()
+        p.wait()
+
+
 SPDY = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
 SOCKETS = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "true", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "true"}
 STEPS = [
@@ -121,6 +280,12 @@ STEPS = [
     ("port-forward over SPDY inside WebSocket", forward_over(**SOCKETS)),
     ("port-forward over SPDY", forward_over(**SPDY)),
     ("cp", cp),
+    ("pods and services are reached through the proxy, with bodies, queries, headers, https", proxies),
+    ("redirects of a proxied server are passed on, not followed", redirects),
+    ("a refused upgrade ends the connection", no_second_request_behind_a_refused_upgrade),
+    ("a node's address is checked", addresses),
+    ("kubectl proxy", kubectl_proxy),
+    ("output without end to a client that does not read", endless_output),
 ]
 
 if __name__ == "__main__":

@@ -74,12 +74,12 @@ static void on_request(void *ctx, struct front_stream *s, const struct front_req
         fx.still = LONG;
         feed_long(s);
     } else if (str_starts(r->target, STR("/to/proxy/")) || str_starts(r->target, STR("/log"))) {
-        front_stream_proxy(s, "127.0.0.1", fx.kubelet_at.port, NULL,
-                           r->target.p[1] == 't' ? "/at/kubelet" : "/logs");
+        const char *at = r->target.p[1] == 't' ? "/at/kubelet" : "/logs";
+        front_stream_proxy(s, &(struct front_place){"127.0.0.1", fx.kubelet_at.port, NULL, at, NULL});
     } else if (str_is(r->target, "/x/exec") || str_is(r->target, "/deny/exec") ||
                str_is(r->target, "/redirect/exec")) {
         const char *at = r->target.p[1] == 'x' ? "/x" : r->target.p[1] == 'd' ? "/d" : "/r";
-        front_stream_proxy(s, "127.0.0.1", fx.kubelet_at.port, NULL, at);
+        front_stream_proxy(s, &(struct front_place){"127.0.0.1", fx.kubelet_at.port, NULL, at, NULL});
     } else {
         struct http_header h = {STR("x-from"), STR("control")};
         front_stream_head(s, 201, &h, 1);
@@ -103,9 +103,9 @@ static void on_drained(void *stream_ctx, struct front_stream *s)
         feed_long(s);
 }
 
-static void on_link_closed(void *ctx)
+static void on_link_closed(void *ctx, int rc)
 {
-    (void)ctx;
+    (void)ctx, (void)rc;
 }
 
 /* ---- kubelet ---- */
