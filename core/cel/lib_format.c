@@ -72,7 +72,7 @@ static const char *check_uri(struct arena *a, struct str s)
 {
     struct url u;
     const char *wrong = NULL;
-    return url_parse(a, s, &u, &wrong) < 0 ? (wrong ? wrong : "out of memory") : NULL;
+    return cel_url_parse(a, s, &u, &wrong) < 0 ? (wrong ? wrong : "out of memory") : NULL;
 }
 
 static const char *check_uuid(struct arena *a, struct str s)

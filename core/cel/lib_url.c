@@ -24,7 +24,7 @@ static int parse(struct cel_call *call, const struct cel_value *args, unsigned c
     if (!u)
         return -E_NOMEM;
     u->head = (struct cel_opaque){&cel_type_url, same};
-    int rc = url_parse(call->run->arena, args[0].string, &u->url, &wrong);
+    int rc = cel_url_parse(call->run->arena, args[0].string, &u->url, &wrong);
     if (rc == -E_SYNTAX)
         return err_set(call->err, E_INVALID,
                        "URL parse error during conversion from string: parse \"" STR_FMT "\": %s",
@@ -39,7 +39,7 @@ static int is_url(struct cel_call *call, const struct cel_value *args, unsigned 
     struct url u;
     const char *wrong;
     (void)count;
-    int rc = url_parse(call->run->arena, args[0].string, &u, &wrong);
+    int rc = cel_url_parse(call->run->arena, args[0].string, &u, &wrong);
     *ret = cel_of_bool(rc == 0);
     return rc == -E_SYNTAX ? 0 : rc;
 }

@@ -209,7 +209,7 @@ static const char *parse(struct arena *a, struct str text, struct url *u, struct
     return NULL;
 }
 
-int url_parse(struct arena *a, struct str text, struct url *ret, const char **ret_wrong)
+int cel_url_parse(struct arena *a, struct str text, struct url *ret, const char **ret_wrong)
 {
     struct url u;
     struct str path;

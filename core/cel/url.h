@@ -17,7 +17,7 @@ struct url {
 };
 
 /* -E_SYNTAX with *ret_wrong, worded as Go's, a constant; -E_NOMEM. */
-int url_parse(struct arena *a, struct str text, struct url *ret, const char **ret_wrong) MUST_CHECK;
+int cel_url_parse(struct arena *a, struct str text, struct url *ret, const char **ret_wrong) MUST_CHECK;
 /* Percent escapes and '+'. -E_SYNTAX, -E_NOMEM. */
 int url_unescape_query(struct arena *a, struct str s, struct str *ret) MUST_CHECK;
 

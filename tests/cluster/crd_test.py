@@ -320,6 +320,58 @@ def kept(c):
     expect(get(c, "ct", "k")["spec"]["replicas"] == 1, "there after a restart")
 
 
+RULES = """{openAPIV3Schema: {type: object, properties: {spec: {type: object, x-kubernetes-validations: [
+  {rule: 'self.min <= self.max', message: min is above max},
+  {rule: 'self.max < 100', messageExpression: '"max is not below " + "100"', reason: FieldValueForbidden, fieldPath: .max},
+  {rule: 'self.items.all(i, i.size() < 5)'},
+  {rule: 'has(self.free) == has(oldSelf.free)', message: free comes or stays away}],
+ required: [min, max, items], properties: {min: {type: integer}, max: {type: integer}, free: {type: string},
+  items: {type: array, maxItems: 10, items: {type: string, maxLength: 20}},
+  once: {type: string, x-kubernetes-validations: [{rule: self == oldSelf, message: once is set once}]},
+  keyed: {type: array, maxItems: 5, x-kubernetes-list-type: map, x-kubernetes-list-map-keys: [k], items: {type: object, required: [k], properties: {k: {type: string}, v: {type: integer, x-kubernetes-validations: [{rule: 'self >= oldSelf', message: v only grows}]}}}}}}}}}"""
+
+
+def rule(spec, name="r"):
+    return f"apiVersion: example.com/v1\nkind: Rule\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+
+
+def rules(c):
+    create(c, definition("rules", "Rule", one_version(RULES)))
+    for spec, message in (
+            ("{min: 3, max: 2, items: []}", 'spec: Invalid value: "object": min is above max'),
+            ("{min: 3, max: 200, items: []}", "spec.max: Forbidden: max is not below 100"),
+            ("{min: 3, max: 4, items: [abcdef]}", 'spec: Invalid value: "object": failed rule: self.items.all(i, i.size() < 5)'),
+            ("{min: x, max: 2, items: []}", "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation")):
+        out = create(c, rule(spec), check=False)
+        expect('The Rule "r" is invalid: ' in out and message in out, out)
+    create(c, rule("{min: 1, max: 2, items: [], once: a, keyed: [{k: x, v: 3}]}"))
+    for change, message in (
+            ('{"once":"b"}', 'spec.once: Invalid value: "string": once is set once'),
+            ('{"free":"b"}', 'spec: Invalid value: "object": free comes or stays away'),
+            ('{"keyed":[{"k":"y","v":1},{"k":"x","v":2}]}', 'spec.keyed[1].v: Invalid value: "integer": v only grows')):
+        out = c.k("patch", "rules", "r", "--type=merge", "-p", '{"spec":' + change + "}", check=False)
+        expect(message in out, out)
+    c.k("patch", "rules", "r", "--type=merge", "-p", '{"spec":{"keyed":[{"k":"y","v":1},{"k":"x","v":4}]}}')
+
+
+def ratcheted(c):
+    """What does not change may stay, even if the schema would not have it any more."""
+    add = '[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/once/pattern","value":"^z"}]'
+    c.k("patch", "crd", "rules.example.com", "--type=json", "-p", add)
+    c.k("patch", "rules", "r", "--type=merge", "-p", '{"spec":{"max":9}}')
+    out = create(c, rule("{min: 1, max: 2, items: [], once: a}", "new"), check=False)
+    expect("spec.once in body should match '^z'" in out, out)
+
+
+def rules_refused(c):
+    schema = "{openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {a: {type: string}, l: {type: array, items: {type: array, items: {type: string, x-kubernetes-validations: [{rule: 'self.matches(self)'}]}}}}, x-kubernetes-validations: [{rule: 'self.b == 1'}, {rule: 'self.a'}]}}}}"
+    out = create(c, definition("bads", "Bad", one_version(schema)), check=False)
+    at = "spec.validation.openAPIV3Schema.properties[spec]"
+    expect(f"{at}.x-kubernetes-validations[0].rule: Invalid value" in out and "compilation failed: ERROR: <input>:1:5: undefined field 'b'" in out, out)
+    expect(f"{at}.x-kubernetes-validations[1].rule: Invalid value" in out and "must evaluate to bool" in out, out)
+    expect(f"{at}.properties[l].items.items.x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x" in out, out)
+
+
 run(Control(), (
     ("the control plane starts", lambda c: c.start()),
     ("a definition is established at once", established),
@@ -332,6 +384,9 @@ run(Control(), (
     ("status and scale", subresources),
     ("definitions that are wrong are refused", refused),
     ("names that are taken wait until they are free", conflicting),
+    ("rules hold objects, transitions too", rules),
+    ("what was there before a rule may stay", ratcheted),
+    ("rules that do not compile or cost too much are refused", rules_refused),
     ("scope is no detour around authorization", scoped),
     ("several versions", versions),
     ("watches, finalizers and the end of a definition", watched),

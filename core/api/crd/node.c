@@ -1,6 +1,8 @@
 /* From a schema as JSON to what objects are held against. See node.h. */
 #include "api/crd/node.h"
 
+#include "api/crd/rules.h"
+
 #include <stdlib.h>
 
 enum { DEPTH = 60 };
@@ -37,6 +39,7 @@ static void build_properties(struct arena *a, struct crd_node *n, unsigned depth
         if (!child)
             return;
         n->has_defaults = n->has_defaults || child->preset || child->has_defaults;
+        n->has_rules = n->has_rules || child->has_rules;
         n->properties[n->property_count++] = (struct crd_property){m->key, child};
     }
     if (n->properties)
@@ -74,6 +77,8 @@ static void build_children(struct arena *a, struct crd_node *n, unsigned depth)
     n->one_count = build_list(a, json_get(n->schema, "oneOf"), &n->one, depth);
     n->has_defaults = n->has_defaults || (n->additional && n->additional->has_defaults) ||
                       (n->items && (n->items->has_defaults || n->items->preset));
+    n->has_rules = n->has_rules || (n->additional && n->additional->has_rules) ||
+                   (n->items && n->items->has_rules);
 }
 
 static struct crd_node *build(struct arena *a, const struct json *schema, unsigned depth)
@@ -92,6 +97,9 @@ static struct crd_node *build(struct arena *a, const struct json *schema, unsign
     if (pattern.n && regex_compile(a, pattern, &n->pattern, NULL) < 0)
         n->pattern = NULL;
     build_children(a, n, depth);
+    if (crd_rules_compile(a, n, depth == 0 || n->embedded) < 0)
+        return NULL;
+    n->has_rules = n->has_rules || n->rule_count;
     return n;
 }
 

@@ -20,6 +20,9 @@ enum crd_type {
     CRD_INT_OR_STRING,
 };
 
+struct crd_rule;
+struct cel_type;
+
 struct crd_property {
     struct str name;
     struct crd_node *node;
@@ -37,6 +40,10 @@ struct crd_node {
     size_t all_count, any_count, one_count;
     const struct json *preset; /* default */
     struct regex *pattern;
+    struct crd_rule *rules;
+    size_t rule_count;
+    bool has_rules; /* here or below */
+    const struct cel_type *value_type; /* what rules see */
 };
 
 /* The whole schema of a version. -E_NOMEM. */
@@ -53,8 +60,9 @@ void crd_prune(struct arena *a, const struct crd_node *n, struct json *object,
 void crd_default(struct arena *a, const struct crd_node *n, struct json *object);
 
 /* ---- value.c: object against the schema, metadata but for its name aside ---- */
+/* old: what it was before, or NULL. */
 void crd_validate(struct field_errors *e, const struct crd_node *n, const struct field *path,
-                  const struct json *value);
+                  const struct json *value, const struct json *old);
 /* A value that stands at the node, which is no resource of its own (a default). */
 void crd_validate_part(struct field_errors *e, const struct crd_node *n, const struct field *path,
                        const struct json *value);

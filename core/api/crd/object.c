@@ -1,6 +1,7 @@
 /* The behaviour of custom objects: what a kind of the tables has in a file of its own. */
 #include "api/crd/crd.h"
 #include "api/crd/node.h"
+#include "api/crd/rules.h"
 
 #include "codec/names.h"
 
@@ -161,13 +162,34 @@ static void check_lists(struct field_errors *e, const struct crd_node *n, const 
         check_lists(e, n->items, FIELD_AT(path, i), m);
 }
 
+/* Rules may count on types, required fields and bounds. */
+static bool blocks_rules(const struct field_errors *e)
+{
+    static const char *const reasons[] = {"FieldValueNotSupported", "FieldValueRequired",
+                                          "FieldValueTooLong", "FieldValueTooMany",
+                                          "FieldValueTypeInvalid"};
+    for (const struct field_error *f = e->first; f; f = f->next)
+        for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+            if (cstr_eq(f->reason, reasons[i]))
+                return true;
+    return false;
+}
+
 static void validate(struct write *w)
 {
     const struct crd_version *v = version_of(w);
     if (!v->root)
         return;
-    crd_validate(&w->errors, v->root, NULL, w->object);
+    crd_validate(&w->errors, v->root, NULL, w->object, w->old);
     check_lists(&w->errors, v->root, NULL, w->object);
+    if (!v->root->has_rules)
+        return;
+    if (blocks_rules(&w->errors))
+        field_invalid_str(&w->errors, FIELD(NULL, "<nil>"), STR("null"),
+                          "some validation rules were not checked because the object was invalid; "
+                          "correct the existing errors to complete validation");
+    else
+        crd_rules_run(&w->errors, v->root, w->object, w->old);
 }
 
 /* Of updates through the subresource too, which validate does not see. */

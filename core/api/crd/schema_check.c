@@ -6,12 +6,19 @@
 #include "api/crd/schema_check.h"
 
 #include "api/crd/node.h"
+#include "api/crd/rules.h"
+#include "cel/cost.h"
 
 enum level { AT_ROOT, AT_FIELD, AT_ITEM };
 enum { DEPTH = 60 };
 
+struct costs {
+    uint64_t times;  /* that the node may occur in one object */
+    uint64_t *total; /* of all rules */
+};
+
 static void check(struct field_errors *e, const struct field *path, const struct json *s,
-                  enum level level, unsigned depth);
+                  enum level level, struct costs costs, unsigned depth);
 
 static bool flag(const struct json *s, const char *name)
 {
@@ -249,8 +256,17 @@ static void check_default(struct field_errors *e, const struct field *path, cons
         crd_validate_part(e, node, FIELD(path, "default"), preset);
 }
 
+/* How often what is in a list or map may occur. */
+static uint64_t times_below(struct arena *a, const struct json *s, uint64_t times)
+{
+    const struct cel_type *type;
+    if (cel_type_of_schema(a, s, "object", false, &type) < 0 || !type)
+        return times;
+    return cel_cost_times(times, type->max_size);
+}
+
 static void check(struct field_errors *e, const struct field *path, const struct json *s,
-                  enum level level, unsigned depth)
+                  enum level level, struct costs costs, unsigned depth)
 {
     if (depth > DEPTH) {
         field_forbidden(e, path, "the schema is nested too deeply");
@@ -264,18 +280,32 @@ static void check(struct field_errors *e, const struct field *path, const struct
     check_default(e, path, s, level);
     if (level == AT_ROOT || flag(s, "x-kubernetes-embedded-resource"))
         check_metadata(e, path, s);
+    bool resource = level == AT_ROOT || flag(s, "x-kubernetes-embedded-resource");
+    crd_rules_validate(e, path, s, resource, costs.times, costs.total);
     const struct json *properties = json_get(s, "properties"),
                       *more = json_get(s, "additionalProperties"), *items = json_get(s, "items");
+    if (json_is(more, JSON_OBJECT) || json_is(items, JSON_OBJECT))
+        costs.times = times_below(e->arena, s, costs.times);
     for (const struct json *m = json_first(properties); m; m = m->next)
-        check(e, FIELD_KEY(FIELD(path, "properties"), m->key), m, AT_FIELD, depth + 1);
+        check(e, FIELD_KEY(FIELD(path, "properties"), m->key), m, AT_FIELD, costs, depth + 1);
     if (json_is(more, JSON_OBJECT))
-        check(e, FIELD(path, "additionalProperties"), more, AT_FIELD, depth + 1);
+        check(e, FIELD(path, "additionalProperties"), more, AT_FIELD, costs, depth + 1);
     if (json_is(items, JSON_OBJECT))
-        check(e, FIELD(path, "items"), items, AT_ITEM, depth + 1);
+        check(e, FIELD(path, "items"), items, AT_ITEM, costs, depth + 1);
 }
 
 void schema_check_structure(struct field_errors *e, const struct field *path,
                             const struct json *schema)
 {
-    check(e, path, schema, AT_ROOT, 0);
+    struct buf words CLEANUP_BUF;
+    uint64_t total = 0;
+    buf_init(&words, 2000);
+    check(e, path, schema, AT_ROOT, (struct costs){1, &total}, 0);
+    cel_cost_complain(&words,
+                      "x-kubernetes-validations estimated rule cost total for entire "
+                      "OpenAPIv3 schema",
+                      total, CEL_ESTIMATE_OBJECT);
+    if (buf_len(&words))
+        field_add(e, path, "FieldValueForbidden",
+                  arena_printf(e->arena, "Forbidden: %s", buf_cstr(&words)));
 }

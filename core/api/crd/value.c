@@ -8,13 +8,14 @@
 #include <math.h>
 
 #include "api/crd/format.h"
+#include "api/crd/rules.h"
 #include "base/buf.h"
 #include "base/limits.h"
 
 enum { DEPTH = 200, REGEX_STEPS = 20 * 1000 * 1000 };
 
 static void check(struct field_errors *e, const struct crd_node *n, const struct field *path,
-                  const struct json *value, unsigned depth);
+                  const struct json *value, const struct json *old, unsigned depth);
 
 /* "spec.x in body ..." */
 static const char *worded(struct field_errors *e, const struct field *path, const char *rest)
@@ -203,7 +204,7 @@ static void check_duplicates(struct field_errors *e, const struct field *path,
 }
 
 static void check_array(struct field_errors *e, const struct crd_node *n, const struct field *path,
-                        const struct json *value, unsigned depth)
+                        const struct json *value, const struct json *old, unsigned depth)
 {
     int64_t count = json_count(value), least = json_path_i64(n->schema, "minItems", 0),
             most = json_path_i64(n->schema, "maxItems", -1), i = 0;
@@ -215,7 +216,7 @@ static void check_array(struct field_errors *e, const struct crd_node *n, const 
     if (json_path_bool(n->schema, "uniqueItems", false))
         check_duplicates(e, path, value);
     for (const struct json *m = json_first(value); m && n->items; m = m->next, i++)
-        check(e, n->items, FIELD_AT(path, i), m, depth + 1);
+        check(e, n->items, FIELD_AT(path, i), m, crd_same_element(n, old, m), depth + 1);
 }
 
 /* ---- objects ---- */
@@ -227,7 +228,7 @@ static bool in_frame(const struct crd_node *n, struct str key)
 }
 
 static void check_members(struct field_errors *e, const struct crd_node *n,
-                          const struct field *path, const struct json *value, unsigned depth)
+                          const struct field *path, const struct json *value, const struct json *old, unsigned depth)
 {
     for (const struct json *m = json_first(value); m; m = m->next) {
         const struct crd_node *child = crd_node_property(n, m->key);
@@ -240,12 +241,12 @@ static void check_members(struct field_errors *e, const struct crd_node *n,
                                        field_text(e->arena, FIELD(path, m->key.p))));
         }
         if (child)
-            check(e, child, FIELD(path, m->key.p), m, depth + 1);
+            check(e, child, FIELD(path, m->key.p), m, json_get_str(old, m->key), depth + 1);
     }
 }
 
 static void check_object(struct field_errors *e, const struct crd_node *n,
-                         const struct field *path, const struct json *value, unsigned depth)
+                         const struct field *path, const struct json *value, const struct json *old, unsigned depth)
 {
     int64_t count = json_count(value), least = json_path_i64(n->schema, "minProperties", 0),
             most = json_path_i64(n->schema, "maxProperties", -1);
@@ -264,16 +265,16 @@ static void check_object(struct field_errors *e, const struct crd_node *n,
             if (!json_path_str(value, needed[i]).n)
                 field_required(e, FIELD(path, needed[i]), "must not be empty");
     }
-    check_members(e, n, path, value, depth);
+    check_members(e, n, path, value, old, depth);
 }
 
 /* ---- combinations ---- */
 
 static struct field_errors try(struct field_errors *e, const struct crd_node *n,
-                               const struct field *path, const struct json *value, unsigned depth)
+                               const struct field *path, const struct json *value, const struct json *old, unsigned depth)
 {
     struct field_errors own = {.arena = e->arena};
-    check(&own, n, path, value, depth + 1);
+    check(&own, n, path, value, old, depth + 1);
     return own;
 }
 
@@ -292,11 +293,11 @@ static void merge(struct field_errors *e, const struct field_errors *from)
 }
 
 static void check_all(struct field_errors *e, const struct crd_node *n, const struct field *path,
-                      const struct json *value, unsigned depth)
+                      const struct json *value, const struct json *old, unsigned depth)
 {
     size_t good = 0;
     for (size_t i = 0; i < n->all_count; i++) {
-        struct field_errors own = try(e, n->all[i], path, value, depth);
+        struct field_errors own = try(e, n->all[i], path, value, old, depth);
         good += own.count == 0;
         merge(e, &own);
     }
@@ -308,13 +309,13 @@ static void check_all(struct field_errors *e, const struct crd_node *n, const st
 
 /* How many of them fit; *ret_best: errors of the one that was nearest. */
 static size_t count_fits(struct field_errors *e, struct crd_node *const *nodes, size_t count,
-                         const struct field *path, const struct json *value, unsigned depth,
-                         struct field_errors *ret_best)
+                         const struct field *path, const struct json *value,
+                         const struct json *old, unsigned depth, struct field_errors *ret_best)
 {
     size_t good = 0;
     *ret_best = (struct field_errors){.arena = e->arena};
     for (size_t i = 0; i < count; i++) {
-        struct field_errors own = try(e, nodes[i], path, value, depth);
+        struct field_errors own = try(e, nodes[i], path, value, old, depth);
         good += own.count == 0;
         if (!i || own.count < ret_best->count)
             *ret_best = own;
@@ -323,15 +324,15 @@ static size_t count_fits(struct field_errors *e, struct crd_node *const *nodes, 
 }
 
 static void check_combined(struct field_errors *e, const struct crd_node *n,
-                           const struct field *path, const struct json *value, unsigned depth)
+                           const struct field *path, const struct json *value, const struct json *old, unsigned depth)
 {
     struct field_errors best;
-    check_all(e, n, path, value, depth);
-    if (n->any_count && !count_fits(e, n->any, n->any_count, path, value, depth, &best)) {
+    check_all(e, n, path, value, old, depth);
+    if (n->any_count && !count_fits(e, n->any, n->any_count, path, value, old, depth, &best)) {
         fail_combined(e, path, "must validate at least one schema (anyOf)");
         merge(e, &best);
     }
-    size_t fits = count_fits(e, n->one, n->one_count, path, value, depth, &best);
+    size_t fits = count_fits(e, n->one, n->one_count, path, value, old, depth, &best);
     if (n->one_count && !fits) {
         fail_combined(e, path, "must validate one and only one schema (oneOf). Found none valid");
         merge(e, &best);
@@ -343,16 +344,17 @@ static void check_combined(struct field_errors *e, const struct crd_node *n,
                          "alternatives",
                          fits));
     }
-    if (n->not &&try(e, n->not, path, value, depth).count == 0)
+    if (n->not && try(e, n->not, path, value, old, depth).count == 0)
         fail_combined(e, path, "must not validate the schema (not)");
 }
 
 static void check(struct field_errors *e, const struct crd_node *n, const struct field *path,
-                  const struct json *value, unsigned depth)
+                  const struct json *value, const struct json *old, unsigned depth)
 {
     if (depth > DEPTH)
         return;
-    if (value->type == JSON_NULL && n->nullable)
+    /* What did not change may stay as it is, even if the schema would not have it any more. */
+    if ((value->type == JSON_NULL && n->nullable) || (old && json_equal(value, old)))
         return;
     if (!has_type(n, value)) {
         fail_type(e, n, path, value);
@@ -361,21 +363,21 @@ static void check(struct field_errors *e, const struct crd_node *n, const struct
     check_enum(e, n, path, value);
     check_format(e, n, path, value);
     if (value->type == JSON_OBJECT)
-        check_object(e, n, path, value, depth);
+        check_object(e, n, path, value, old, depth);
     else if (value->type == JSON_ARRAY)
-        check_array(e, n, path, value, depth);
+        check_array(e, n, path, value, old, depth);
     else if (value->type == JSON_STRING)
         check_string(e, n, path, value);
     else if (value->type == JSON_INT || value->type == JSON_DOUBLE)
         check_number(e, n, path, value);
-    check_combined(e, n, path, value, depth);
+    check_combined(e, n, path, value, old, depth);
 }
 
 void crd_validate(struct field_errors *e, const struct crd_node *n, const struct field *path,
-                  const struct json *value)
+                  const struct json *value, const struct json *old)
 {
     if (value)
-        check(e, n, path, value, 0);
+        check(e, n, path, value, old, 0);
 }
 
 void crd_validate_part(struct field_errors *e, const struct crd_node *n, const struct field *path,
@@ -383,5 +385,5 @@ void crd_validate_part(struct field_errors *e, const struct crd_node *n, const s
 {
     struct crd_node part = *n;
     part.root = false;
-    check(e, &part, path, value, 0);
+    check(e, &part, path, value, NULL, 0);
 }
