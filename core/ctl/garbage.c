@@ -208,7 +208,8 @@ static void each_dependent(struct dependents *d)
     struct graph *g = &d->garbage->graph;
     for (size_t i = 0; i < g->count; i++) {
         d->resource = &g->at[i];
-        cache_index_each(g->at[i].cache, "owner", d->owner_uid, on_dependent, d);
+        if (g->at[i].cache)
+            cache_index_each(g->at[i].cache, "owner", d->owner_uid, on_dependent, d);
     }
 }
 
@@ -292,7 +293,8 @@ static void enqueue_dependents(struct garbage *g, const char *uid)
     struct dependents d = {.garbage = g, .owner_uid = uid};
     for (size_t i = 0; i < g->graph.count; i++) {
         d.resource = &g->graph.at[i];
-        cache_index_each(g->graph.at[i].cache, "owner", uid, enqueue_dependent, &d);
+        if (g->graph.at[i].cache)
+            cache_index_each(g->graph.at[i].cache, "owner", uid, enqueue_dependent, &d);
     }
 }
 

@@ -1,6 +1,7 @@
 /*
- * Every built-in resource that can be listed, watched and deleted, with a metadata cache of each:
- * what the garbage collector and the namespace controller walk. Events are left out, as upstream
+ * Every resource that can be listed, watched and deleted, with a metadata cache of each, those that
+ * clients defined as long as they are served: what the garbage collector and the namespace
+ * controller walk. Events are left out, as upstream
  * leaves them out of garbage collection.
  */
 #ifndef CTL_GRAPH_H
@@ -8,19 +9,23 @@
 
 #include "ctl/ctl_int.h"
 
-enum { GRAPH_MAX = 128 };
+enum { GRAPH_MAX = 1024 };
 
 struct graph_resource {
     const char *group, *version, *plural, *kind;
     bool namespaced;
-    struct cache *cache;
+    struct cache *cache; /* NULL: nothing is here any more */
+    char *definition;    /* its name, when a client defined it; then all texts are its own */
     struct cache_listener *listener;
     struct graph *graph;
 };
 
 struct graph {
     struct graph_resource at[GRAPH_MAX];
-    size_t count;
+    size_t count, fixed; /* fixed: of the tables */
+    struct ctl_unit *unit;
+    struct cache *definitions; /* CustomResourceDefinitions */
+    struct cache_listener *definitions_listener;
     void (*changed)(void *ctx, struct graph_resource *r, struct object *old, struct object *new);
     void *ctx;
 };

@@ -44,7 +44,7 @@ static size_t sweep(struct namespaces *n, struct arena *a, struct plan *p, const
     struct sweep s = {.ctl = n, .arena = a, .plan = p};
     for (size_t i = 0; i < n->graph.count; i++) {
         s.resource = &n->graph.at[i];
-        if (s.resource->namespaced && runs_pods(s.resource) == pods)
+        if (s.resource->cache && s.resource->namespaced && runs_pods(s.resource) == pods)
             cache_index_each(s.resource->cache, "namespace", ns, delete_one, &s);
     }
     return s.left;

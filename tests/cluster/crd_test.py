@@ -372,6 +372,33 @@ def rules_refused(c):
     expect(f"{at}.properties[l].items.items.x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x" in out, out)
 
 
+
+def owned(kind, name, uid):
+    return f"ownerReferences: [{{apiVersion: example.com/v1, kind: {kind}, name: {name}, uid: {uid}}}]"
+
+
+def collected(c):
+    """Garbage collection through custom resources, and namespaces that hold some."""
+    create(c, definition("trees", "Tree", one_version()))
+    create(c, "apiVersion: example.com/v1\nkind: Tree\nmetadata: {name: root}\n")
+    uid = get(c, "tree", "root")["metadata"]["uid"]
+    create(c, f"apiVersion: example.com/v1\nkind: Tree\nmetadata: {{name: leaf, {owned('Tree', 'root', uid)}}}\n")
+    leaf = get(c, "tree", "leaf")["metadata"]["uid"]
+    create(c, f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: fruit, {owned('Tree', 'leaf', leaf)}}}\n")
+    create(c, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stone}\n")
+    c.k("delete", "tree", "root")
+    c.k("wait", "--for=delete", "--timeout=20s", "tree/leaf", "cm/fruit")
+    c.k("get", "cm", "stone")
+    c.k("create", "namespace", "wood")
+    create(c, "apiVersion: example.com/v1\nkind: Tree\nmetadata: {name: oak, namespace: wood, finalizers: [example.com/hold]}\n")
+    c.k("delete", "namespace", "wood", "--wait=false")
+    cluster.retry(lambda: get(c, "-n", "wood", "tree", "oak")["metadata"]["deletionTimestamp"], 20)
+    expect(get(c, "ns", "wood")["status"]["phase"] == "Terminating", "waits for its objects")
+    c.k("patch", "-n", "wood", "tree", "oak", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    c.k("wait", "--for=delete", "--timeout=20s", "ns/wood")
+    c.k("delete", "crd", "trees.example.com", "--timeout=10s")
+
+
 run(Control(), (
     ("the control plane starts", lambda c: c.start()),
     ("a definition is established at once", established),
@@ -390,6 +417,7 @@ run(Control(), (
     ("scope is no detour around authorization", scoped),
     ("several versions", versions),
     ("watches, finalizers and the end of a definition", watched),
+    ("garbage collection and namespaces", collected),
     ("objects go with their definition", deleted),
     ("all is there after a restart", kept),
 ))
