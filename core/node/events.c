@@ -304,7 +304,7 @@ void events_pod(struct pod *p, const struct container *c, const char *type, cons
     va_end(ap);
     if (c)
         snprintf(on.field_path, sizeof on.field_path, "spec.%s{%s}",
-                 c->kind == CONTAINER_MAIN ? "containers" : "initContainers", c->name);
+                 container_list(c), c->name);
     take(p->node->events, &on, type, reason, message);
 }
 

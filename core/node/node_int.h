@@ -52,7 +52,7 @@ struct probe {
 };
 
 /* ---- containers (container.c) ---- */
-enum container_kind { CONTAINER_INIT, CONTAINER_SIDECAR, CONTAINER_MAIN };
+enum container_kind { CONTAINER_INIT, CONTAINER_SIDECAR, CONTAINER_MAIN, CONTAINER_EPHEMERAL };
 
 enum container_state {
     CONTAINER_IDLE,        /* not begun */
@@ -155,8 +155,8 @@ struct pod {
     int64_t request_cpu_milli, request_memory_bytes;
     struct net_addr addrs[RUNTIME_MAX_ADDRS];
     size_t addr_count;
-    struct container *containers; /* init containers first */
-    size_t container_count, init_count;
+    struct container **containers; /* init containers first, ephemeral ones last */
+    size_t container_count, init_count, main_end;
     struct volume *volumes;
     size_t volume_count;
     bool volumes_stale; /* something that volumes are made of has changed */
@@ -237,7 +237,8 @@ struct container *pod_container(const struct pod *p, const char *name);
 struct container *pod_container_by_id(const struct pod *p, const char *id);
 bool pod_any_running(const struct pod *p);
 struct json *pod_tree(const struct pod *p, struct arena *a); /* NULL: no object or no memory */
-/* The container's entry of spec.containers or spec.initContainers. */
+const char *container_list(const struct container *c); /* of the spec: "containers", ... */
+/* The container's entry there. */
 const struct json *container_spec(const struct json *spec, const struct container *c);
 const char *pod_state_name(enum pod_state s);
 
@@ -254,6 +255,8 @@ void pods_reading_state(struct node *n); /* before the runtime's state is read *
 void pods_state_read(struct node *n);    /* after: what was not reported is lost */
 struct pod *pods_find(const struct node *n, const char *ns, const char *name);
 void pods_free(struct pod *p);
+/* Ephemeral containers that the object has got since. */
+void pods_add_ephemeral(struct pod *p, const struct json *spec);
 
 /* container.c */
 void container_init(struct container *c, struct pod *p, const char *name, enum container_kind kind);

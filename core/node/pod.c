@@ -60,7 +60,7 @@ static void lose_sandbox(struct pod *p)
     p->initialized = false;
     volumes_forget(p);
     for (size_t i = 0; i < p->container_count; i++)
-        container_lost(&p->containers[i]);
+        container_lost(p->containers[i]);
 }
 
 void pod_event(struct pod *p, enum pod_event e)
@@ -90,23 +90,23 @@ void pod_event(struct pod *p, enum pod_event e)
 struct container *pod_container(const struct pod *p, const char *name)
 {
     for (size_t i = 0; i < p->container_count; i++)
-        if (cstr_eq(p->containers[i].name, name))
-            return &p->containers[i];
+        if (cstr_eq(p->containers[i]->name, name))
+            return p->containers[i];
     return NULL;
 }
 
 struct container *pod_container_by_id(const struct pod *p, const char *id)
 {
     for (size_t i = 0; i < p->container_count; i++)
-        if (cstr_eq(p->containers[i].now.id, id))
-            return &p->containers[i];
+        if (cstr_eq(p->containers[i]->now.id, id))
+            return p->containers[i];
     return NULL;
 }
 
 bool pod_any_running(const struct pod *p)
 {
     for (size_t i = 0; i < p->container_count; i++)
-        if (container_alive(&p->containers[i]))
+        if (container_alive(p->containers[i]))
             return true;
     return false;
 }
@@ -116,10 +116,16 @@ struct json *pod_tree(const struct pod *p, struct arena *a)
     return p->object ? object_json(p->object, a) : NULL;
 }
 
+const char *container_list(const struct container *c)
+{
+    return c->kind == CONTAINER_MAIN        ? "containers"
+           : c->kind == CONTAINER_EPHEMERAL ? "ephemeralContainers"
+                                            : "initContainers";
+}
+
 const struct json *container_spec(const struct json *spec, const struct container *c)
 {
-    const char *list = c->kind == CONTAINER_MAIN ? "containers" : "initContainers";
-    for (struct json *j = json_first(json_get(spec, list)); j; j = j->next)
+    for (struct json *j = json_first(json_get(spec, container_list(c))); j; j = j->next)
         if (cstr_eq(json_path_cstr(j, "name"), c->name))
             return j;
     return NULL;
@@ -149,8 +155,8 @@ static void work_admitting(struct step *s)
         return;
     }
     for (size_t i = 0; i < p->container_count; i++) {
-        p->sandbox_once |= p->containers[i].now.id[0] != 0;
-        container_settle(&p->containers[i], p->sandbox);
+        p->sandbox_once |= p->containers[i]->now.id[0] != 0;
+        container_settle(p->containers[i], p->sandbox);
     }
     struct err err = {0};
     const char *reason = "";
@@ -328,6 +334,7 @@ static void work(void *ctx)
         return;
     }
     s.spec = json_get(s.tree, "spec");
+    pods_add_ephemeral(p, s.spec);
     pod_ref(p);
     notice_deletion(&s);
     works[p->state](&s);

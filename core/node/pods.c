@@ -49,6 +49,12 @@ static struct pod *pod_new(struct node *n, const char *uid, const char *ns, cons
     return p;
 }
 
+static void container_free(struct container *c)
+{
+    container_done(c);
+    mem_free(c);
+}
+
 void pods_free(struct pod *p)
 {
     loop_task_cancel(&p->work);
@@ -58,7 +64,7 @@ void pods_free(struct pod *p)
     if (p->delete_call)
         client_cancel(p->node->client, p->delete_call);
     for (size_t i = 0; i < p->container_count; i++)
-        container_done(&p->containers[i]);
+        container_free(p->containers[i]);
     for (size_t i = 0; i < p->volume_count; i++)
         volume_done(&p->volumes[i]);
     sources_drop(p);
@@ -91,6 +97,34 @@ static bool restarts_always(const struct json *container)
     return cstr_eq(json_path_cstr(container, "restartPolicy"), "Always");
 }
 
+/* p->containers has room for it. */
+static int add_container(struct pod *p, const struct json *spec, enum container_kind kind)
+{
+    struct container *c = mem_zalloc(sizeof *c);
+    if (!c)
+        return -E_NOMEM;
+    container_init(c, p, json_path_cstr(spec, "name"), kind);
+    p->containers[p->container_count++] = c;
+    return 0;
+}
+
+void pods_add_ephemeral(struct pod *p, const struct json *spec)
+{
+    const struct json *list = json_get(spec, "ephemeralContainers");
+    size_t known = p->container_count - p->main_end, count = json_count(list);
+    if (count <= known)
+        return;
+    struct container **more = mem_realloc(p->containers, (p->main_end + count + 1) * sizeof *more);
+    if (!more) {
+        pod_retry_later(p);
+        return;
+    }
+    p->containers = more;
+    for (struct json *c = json_first(list); c; c = c->next)
+        if (!pod_container(p, json_path_cstr(c, "name")) && add_container(p, c, CONTAINER_EPHEMERAL) < 0)
+            pod_retry_later(p);
+}
+
 static int make_parts(struct pod *p, const struct json *spec)
 {
     const struct json *init = json_get(spec, "initContainers"), *mains = json_get(spec, "containers");
@@ -102,11 +136,13 @@ static int make_parts(struct pod *p, const struct json *spec)
         return -E_NOMEM;
     p->init_count = json_count(init);
     for (struct json *c = json_first(init); c; c = c->next)
-        container_init(&p->containers[p->container_count++], p, json_path_cstr(c, "name"),
-                       restarts_always(c) ? CONTAINER_SIDECAR : CONTAINER_INIT);
+        if (add_container(p, c, restarts_always(c) ? CONTAINER_SIDECAR : CONTAINER_INIT) < 0)
+            return -E_NOMEM;
     for (struct json *c = json_first(mains); c; c = c->next)
-        container_init(&p->containers[p->container_count++], p, json_path_cstr(c, "name"),
-                       CONTAINER_MAIN);
+        if (add_container(p, c, CONTAINER_MAIN) < 0)
+            return -E_NOMEM;
+    p->main_end = p->container_count;
+    pods_add_ephemeral(p, spec);
     for (struct json *v = json_first(volumes); v; v = v->next)
         volume_init(&p->volumes[p->volume_count++], p, json_path_cstr(v, "name"));
     p->request_cpu_milli = qos_pod_request(spec, "cpu", true);

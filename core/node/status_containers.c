@@ -45,7 +45,7 @@ static struct json *build_one(struct step *s, const struct container *c)
     const struct json *spec = container_spec(s->spec, c);
     bool waiting = container_waiting(c) || c->state == CONTAINER_CREATING;
     json_set_bool(a, o, "started", c->started);
-    json_set_bool(a, o, "ready", c->ready);
+    json_set_bool(a, o, "ready", c->ready && c->kind != CONTAINER_EPHEMERAL);
     json_set_cstr(a, o, "name", c->name);
     /* Between creating and started nothing is said of the new instance: one patch fewer. */
     const struct instance *shown = waiting && !c->now.exited ? &c->last : &c->now;
@@ -78,8 +78,10 @@ void status_put_containers(struct step *s, struct json *status)
 {
     struct pod *p = s->pod;
     for (size_t i = 0; i < p->container_count; i++) {
-        const char *list = i < p->init_count ? "initContainerStatuses" : "containerStatuses";
-        json_append(s->a, json_array_at(s->a, status, list), build_one(s, &p->containers[i]));
+        const char *list = i < p->init_count ? "initContainerStatuses"
+                           : i < p->main_end ? "containerStatuses"
+                                             : "ephemeralContainerStatuses";
+        json_append(s->a, json_array_at(s->a, status, list), build_one(s, p->containers[i]));
     }
 }
 
@@ -147,8 +149,8 @@ static void recall_one(struct container *c, const struct json *o)
 
 void status_recall_containers(struct pod *p, const struct json *status)
 {
-    static const char *const lists[] = {"initContainerStatuses", "containerStatuses"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const lists[] = {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"};
+    for (int i = 0; i < 3; i++) {
         for (struct json *o = json_first(json_get(status, lists[i])); o; o = o->next) {
             struct container *c = pod_container(p, json_path_cstr(o, "name"));
             if (c)

@@ -24,8 +24,8 @@ const char *status_phase(struct step *s)
         return p->phase;
     if (!p->initialized && p->init_count)
         return "Pending";
-    for (size_t i = p->init_count; i < p->container_count; i++) {
-        const struct container *c = &p->containers[i];
+    for (size_t i = p->init_count; i < p->main_end; i++) {
+        const struct container *c = p->containers[i];
         if (c->state == CONTAINER_EXITED) {
             stopped++;
             succeeded += c->now.exit_code == 0;
@@ -83,8 +83,8 @@ static const char *named(struct step *s, const char *what, bool init, size_t *re
     struct pod *p = s->pod;
     const char *list = "";
     size_t count = 0;
-    for (size_t i = 0; i < p->container_count; i++) {
-        const struct container *c = &p->containers[i];
+    for (size_t i = 0; i < p->main_end; i++) {
+        const struct container *c = p->containers[i];
         bool bad = init ? i < p->init_count &&
                               (c->kind == CONTAINER_SIDECAR ? !c->started
                                                             : !(c->state == CONTAINER_EXITED && c->now.exit_code == 0))

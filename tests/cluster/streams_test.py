@@ -247,6 +247,30 @@ def kubectl_proxy(c):
         p.wait(20)
 
 
+def debug(c):
+    """Ephemeral containers: one that answers through standard input, one with a terminal, one that ends."""
+    image = ["--image=busybox:latest", "--image-pull-policy=IfNotPresent", "--profile=general"]
+    code, out, err = kubectl(c, "debug", "web", "-i", "-q", "-c", "ask", *image, "--", "sh", "-c", "sleep 1; read line; echo got $line; hostname",
+                             input="through debug\n")
+    expect(code == 0 and "got through debug" in out and "\nweb\n" in out, f"{code} {out} {err}")
+    out = subprocess.run(["script", "-qec", f"kubectl --kubeconfig {c.data}/admin.kubeconfig debug web -it -q -c term {' '.join(image)} -- sh -c 'sleep 1; tty'", "/dev/null"],
+                         capture_output=True, timeout=30, text=True, stdin=subprocess.DEVNULL).stdout
+    expect("/dev/" in out, out)
+    c.k("debug", "web", "-c", "gone", *image, "--", "sh", "-c", "echo said; exit 3")
+
+    def ended():
+        pod = c.json("pod", "web")
+        by_name = {s["name"]: s for s in pod["status"]["ephemeralContainerStatuses"]}
+        expect(set(by_name) == {"ask", "term", "gone"}, str(by_name))
+        expect(by_name["gone"]["state"]["terminated"]["exitCode"] == 3 and not by_name["gone"]["ready"], str(by_name))
+        expect(pod["status"]["phase"] == "Running" and pod["status"]["containerStatuses"][0]["ready"], "the pod goes on")
+    cluster.retry(ended, 10)
+    expect("said" in c.k("logs", "web", "-c", "gone"), "its log")
+    c.k("delete", "pod", "web", "--timeout=10s")
+    c.k("apply", "-f", "-", input=PODS)
+    c.k("wait", "--for=condition=Ready", "pod/web", "--timeout=20s")
+
+
 def memory(c, role):
     with open(f"/proc/{c.roles()[role]}/status") as f:
         return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
@@ -285,6 +309,7 @@ STEPS = [
     ("a refused upgrade ends the connection", no_second_request_behind_a_refused_upgrade),
     ("a node's address is checked", addresses),
     ("kubectl proxy", kubectl_proxy),
+    ("kubectl debug: ephemeral containers", debug),
     ("output without end to a client that does not read", endless_output),
 ]
 

@@ -270,6 +270,27 @@ static void sidecars_start_first_and_stop_last(void **state)
     assert_string_equal(STATUS("p1", "phase"), "Succeeded");
 }
 
+#define APP "\"containers\":[{\"name\":\"app\",\"image\":\"i\"}]"
+
+static void an_ephemeral_container_runs_once_and_keeps_no_pod(void **state)
+{
+    (void)state;
+    api_put_pod(&w, "p1", "\"restartPolicy\":\"OnFailure\"," APP);
+    world_run(&w, 1000);
+    api_put_pod(&w, "p1", "\"restartPolicy\":\"OnFailure\"," APP ",\"ephemeralContainers\":[{\"name\":\"debug\",\"image\":\"i\"}]");
+    world_run(&w, 1000);
+    assert_true(rt_container(&w, "debug")->running);
+    assert_string_equal(STATUS("p1", "phase"), "Running");
+    rt_exit(&w, "debug", 1);
+    world_run(&w, 60 * 1000);
+    assert_false(rt_container(&w, "debug")->running);
+    assert_int_equal(rt_count(&w, "container_start debug"), 1);
+    assert_true(rt_container(&w, "app")->running);
+    rt_exit(&w, "app", 0);
+    world_run(&w, 1000);
+    assert_string_equal(STATUS("p1", "phase"), "Succeeded");
+}
+
 static void a_missing_image_is_reported_and_tried_again(void **state)
 {
     (void)state;
@@ -610,6 +631,7 @@ int main(void)
         T(init_containers_run_in_order_before_the_others),
         T(a_failed_init_container_with_never_fails_the_pod),
         T(sidecars_start_first_and_stop_last),
+        T(an_ephemeral_container_runs_once_and_keeps_no_pod),
         T(a_missing_image_is_reported_and_tried_again),
         T(pull_policy_never_does_not_pull),
         T(pull_policy_always_pulls_what_is_there),
