@@ -168,7 +168,8 @@ static void validate_versions(struct write *w, const struct field *spec,
 
 static void validate(struct write *w)
 {
-    static const char *const scopes[] = {"Cluster", "Namespaced", NULL};
+    static const char *const scopes[] = {"Cluster", "Namespaced", NULL},
+                             *const strategies[] = {"None", "Webhook", NULL};
     const struct json *spec = json_get(w->object, "spec"), *versions = json_get(spec, "versions");
     const struct field *f = FIELD(NULL, "spec");
     struct str group = json_path_str(spec, "group"), plural = json_path_str(spec, "names.plural");
@@ -181,6 +182,12 @@ static void validate(struct write *w)
     validate_names(w, f, json_get(spec, "names"));
     validate_versions(w, f, versions);
     validate_schemas(w, f, versions);
+    struct str strategy = json_path_str(spec, "conversion.strategy");
+    const struct field *conversion = FIELD(FIELD(f, "conversion"), "strategy");
+    if (str_is(strategy, "Webhook"))
+        field_forbidden(&w->errors, conversion, "this API server converts by None only");
+    else if (!str_is(strategy, "None"))
+        field_unsupported(&w->errors, conversion, strategy, strategies);
     if (json_path_bool(spec, "preserveUnknownFields", false))
         field_invalid(&w->errors, FIELD(f, "preserveUnknownFields"),
                       json_get(spec, "preserveUnknownFields"),

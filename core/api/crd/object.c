@@ -20,7 +20,16 @@ static int check_metadata(struct arena *a, struct json *object, enum schema_vali
         json_remove(object, "metadata");
         return 0;
     }
-    return schema_check(a, type, meta, mode, problems, err);
+    struct schema_problems own = {NULL, NULL, 0};
+    int rc = schema_check(a, type, meta, mode == SCHEMA_STRICT ? SCHEMA_WARN : mode, &own, err);
+    for (const struct schema_problem *p = own.first; p && problems; p = p->next) {
+        struct str text = str_of(p->text), field = STR("unknown field \"");
+        bool unknown = str_starts(text, field);
+        struct str rest = unknown ? str_make(text.p + field.n, text.n - field.n) : text;
+        schema_problem_add(a, problems, "%s" STR_FMT, unknown ? "unknown field \"metadata." : "",
+                           STR_ARG(rest));
+    }
+    return rc;
 }
 
 int crd_check(struct arena *a, const struct schema_resource *res, struct json *object,
