@@ -21,9 +21,10 @@ accelerator() {
         result=tcg
         kernel=$deps/kernel-$KERNEL/vmlinuz
         if [ -w /dev/kvm ] && [ -e "$kernel" ]; then
-            last=$(timeout -s KILL 6 qemu-system-x86_64 $(guest_like kvm) -m 512 -no-reboot -serial stdio \
-                -kernel "$kernel" -append 'console=ttyS0 panic=-1' </dev/null 2>/dev/null |
-                grep -a 'VFS: Unable to mount root' || true)
+            # In braces: the shell itself would tell that QEMU was killed.
+            last=$({ timeout -s KILL 6 qemu-system-x86_64 $(guest_like kvm) -m 512 -no-reboot -serial stdio \
+                -kernel "$kernel" -append 'console=ttyS0 panic=-1' </dev/null |
+                grep -a 'VFS: Unable to mount root' || true; } 2>/dev/null)
             [ -z "$last" ] || result=kvm
         fi
         echo $result >"$answer"

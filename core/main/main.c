@@ -9,7 +9,6 @@
 #include "main/host.h"
 #include "main/image_cli.h"
 #include "main/init.h"
-#include "main/image_cli.h"
 #include "main/role.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -53,9 +52,6 @@ static const struct command {
     {"image", image_cli_main,
      "image load --kubeconfig FILE [--node NAME] ARCHIVE\n"
      "      An OCI or docker archive into every node's image store, under the name it carries."},
-    {"image", image_cli_main,
-     "image load --kubeconfig FILE [--node NAME] ARCHIVE\n"
-     "      An OCI or docker archive into every node's image store."},
     {"version", version_main, "version"},
     {"help", help_main, "help"},
 };

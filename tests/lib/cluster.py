@@ -1,5 +1,6 @@
 """A QEMU cluster under test: qemu/cluster, kubectl, and a registry on loopback that the guest sees."""
 
+import json
 import os
 import socket
 import subprocess
@@ -29,9 +30,10 @@ def retry(fn, seconds, pause=0.5):
 
 
 class Cluster:
-    def __init__(self, directory, memory=1024):
+    def __init__(self, directory, memory=1024, disk="4G"):
         self.dir = directory
         self.memory = memory
+        self.disk = disk
         self.registry_process = None
         self.registry_port = None
         self.booted = False
@@ -59,7 +61,7 @@ class Cluster:
     def tool(self, *words, timeout=400):
         argv = [os.path.join(TOP, "qemu", "cluster"), *words, "--dir", self.dir]
         r = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
-                           env=dict(os.environ, EXTRA_CONFIG=self.extra_config()))
+                           env=dict(os.environ, EXTRA_CONFIG=self.extra_config(), DISK=self.disk))
         if r.returncode:
             raise RuntimeError(f"{' '.join(words)}: {r.stdout[-1500:]}{r.stderr[-1500:]}")
         return r.stdout
@@ -88,8 +90,48 @@ class Cluster:
     def kill(self):
         self.tool("kill", "node1")
 
-    def start(self):
-        self.tool("start", "node1")
+    def start(self, seconds=300):
+        self.tool("start", "node1", "--timeout", str(seconds))
+
+    # ---- the disk of a node that is off ----
+    @property
+    def image(self):
+        return os.path.join(self.dir, "node1", "disk.img")
+
+    def partition(self, number):
+        """First byte and size of a partition."""
+        out = subprocess.run(["sfdisk", "--json", self.image], capture_output=True, text=True, check=True,
+                             env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")).stdout
+        table = json.loads(out)["partitiontable"]
+        found = table["partitions"][number - 1]
+        return found["start"] * table.get("sectorsize", 512), found["size"] * table.get("sectorsize", 512)
+
+    def debugfs(self, *commands):
+        """What debugfs says about the state partition."""
+        path = self.image + ".state"
+        start, size = self.partition(2)
+        with open(self.image, "rb") as disk, open(path, "wb") as part:
+            disk.seek(start)
+            left = size
+            while left:
+                piece = disk.read(min(left, 1 << 20))
+                if not piece:
+                    break
+                left -= len(piece)
+                if piece.strip(b"\0"):
+                    part.write(piece)
+                else:
+                    part.seek(len(piece), 1)
+            part.truncate(size)
+        env = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
+        subprocess.run(["e2fsck", "-fy", path], capture_output=True, env=env)
+        out = [subprocess.run(["debugfs", "-R", c, path], capture_output=True, text=True, env=env).stdout for c in commands]
+        os.unlink(path)
+        return out
+
+    def console(self):
+        with open(os.path.join(self.dir, "node1", "console.log"), errors="replace") as f:
+            return f.read()
 
     def env(self):
         with open(os.path.join(self.dir, "env")) as f:

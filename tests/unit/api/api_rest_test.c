@@ -434,7 +434,7 @@ static void tables_and_partial_objects_are_served(void **state)
     assert_string_equal(at(a, "kind"), "PartialObjectMetadata");
     assert_string_equal(at(a, "metadata.labels.l"), "1");
     assert_null(json_get(a->json, "data"));
-    expect(ask_with(f, NULL, "GET", MAPS "/t", NULL, "application/vnd.kubernetes.protobuf", NULL),
+    expect(ask_with(f, NULL, "GET", MAPS "/t", NULL, "text/html", NULL),
            406);
     a = ask_with(f, NULL, "GET", MAPS "/t", NULL, "application/yaml", NULL);
     expect(a, 200);
