@@ -320,9 +320,9 @@ class Faults:
             pass
         else:
             raise AssertionError("it became Ready with a damaged log")
-        said = self.node.console()[before:]
-        line = re.search(rf"[^\r\n]*{log}[^\r\n]*", said)
-        expect(line, f"the console names the file: {said[-1500:]}")
+        # An emulated boot may take long, or begin anew after a panic (see docs/hacking.md).
+        line = self.until(lambda: re.search(rf"[^\r\n]*{log}[^\r\n]*", self.node.console()[before:]), 90,
+                          "the console names the file")
         print("# " + line.group(0)[:300])
         expect(re.search(r"offset|at byte", line.group(0)), "and where in it")
 
