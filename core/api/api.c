@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/api_int.h"
+#include "api/admission/webhook.h"
 #include "api/crd/crd.h"
 #include "api/auth/auth.h"
 #include "api/write.h"
@@ -27,6 +28,7 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
     api->loop = o->loop;
     api->store = o->store;
     api->port = o->port;
+    api->net = o->net;
     api->sign = o->sign;
     api->sign_ctx = o->ctx;
     list_init(&api->requests);
@@ -45,7 +47,8 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
         err_set(err, E_NOMEM, "out of memory");
     else
         rc = auth_new(api, o, err);
-    if (rc == 0 && ((rc = crds_new(api)) < 0 || (rc = crd_cleanup_new(api)) < 0))
+    if (rc == 0 && ((rc = crds_new(api)) < 0 || (rc = crd_cleanup_new(api)) < 0 ||
+                    (rc = hooks_new(api)) < 0))
         err_set(err, E_NOMEM, "out of memory");
     if (rc < 0) {
         api_free(api);
@@ -70,6 +73,7 @@ void api_free(struct api *api)
     expiry_free(api->expiry);
     discovery_free(api->discovery);
     crds_free(api);
+    hooks_free(api);
     bootstrap_free(api->bootstrap);
     auth_free(api);
     mem_free(api->node_name);

@@ -9,6 +9,7 @@
 #include "codec/json.h"
 #include "loop/loop.h"
 #include "port/crypto.h"
+#include "port/net.h"
 #include "store/store.h"
 
 struct api;
@@ -77,6 +78,7 @@ struct api_options {
     struct str service_account_public_pem; /* verify tokens; the first of several signs */
     const char *service_account_issuer;
     const struct api_oidc *oidc; /* NULL: none */
+    struct net net;              /* for webhooks; without ops their calls fail */
     /* Signs a JWT's "header.payload" (ES256) by the role keys; done is called once, from the loop.
      */
     int (*sign)(void *ctx, struct str message,

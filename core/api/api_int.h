@@ -179,6 +179,7 @@ struct api_request {
 struct frame_slot;
 struct discovery;
 struct expiry;
+struct hooks;
 
 struct api {
     struct loop *loop;
@@ -204,6 +205,8 @@ struct api {
     struct discovery *discovery;
     struct crds *crds;
     struct crd_cleanup *crd_cleanup;
+    struct hooks *hooks;
+    struct net net;
     struct expiry *expiry;
     struct prng prng;
     struct bootstrap *bootstrap;

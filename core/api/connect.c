@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "api/admission/webhook.h"
 #include "api/write.h"
 #include "port/net.h"
 
@@ -394,7 +395,7 @@ static void service_proxy(struct place *p)
         hand_over(r, b.ip, b.port, p->https ? "" : NULL, proxy_target(r), proxy_prefix(r));
 }
 
-void connect_handle(struct api_request *r)
+static void connect_to(struct api_request *r)
 {
     const char *name = schema_resource_name(r->resource);
     struct place p = {.r = r, .a = &r->work};
@@ -416,4 +417,16 @@ void connect_handle(struct api_request *r)
         service_proxy(&p);
     else
         fail_no_route(r);
+}
+
+static void admitted(struct write *w)
+{
+    connect_to(w->r);
+}
+
+void connect_handle(struct api_request *r)
+{
+    if (cstr_eq(schema_resource_subresource(r->resource), "log") ||
+        hooks_ask_connect(r, admitted) == 0)
+        connect_to(r);
 }

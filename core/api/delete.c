@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "api/admission/webhook.h"
 #include "api/write.h"
 #include "codec/time.h"
 
@@ -291,6 +292,68 @@ static bool protected_namespace(const struct write *w)
     return false;
 }
 
+/* What becomes of the object. False: nothing was given to the store, and the collection goes on. */
+static bool remove_one(struct write *w)
+{
+    struct api_request *r = w->r;
+    struct delete_state *d = r->batch;
+    w->object = json_clone(w->a, w->old);
+    if (w->kind->before_delete && w->kind->before_delete(w) != 0)
+        return true;
+    bool change = decide(w, &d->options);
+    if (w->a->failed)
+        fail_memory(r);
+    else if (change && !r->dry_run)
+        submit(w);
+    else if (d->collection)
+        return false;
+    else
+        answer(w, store_value_bytes(w->current), w->current->mod_revision);
+    return true;
+}
+
+static void judged(struct write *w, struct json *object)
+{
+    struct api_request *r = w->r;
+    (void)object;
+    if (remove_one(w))
+        return;
+    advance(r);
+    attempt(r);
+}
+
+static const struct hook_ops judged_ops = {NULL, judged};
+
+/* A DELETE as admission from outside sees it: only the old object. */
+static struct hook_request hook_request(struct write *w)
+{
+    bool is_namespace = cstr_eq(schema_resource_plural(w->resource), "namespaces");
+    return (struct hook_request){.w = w,
+                                 .operation = "DELETE",
+                                 .resource = w->resource,
+                                 .ns = is_namespace ? w->name : w->ns,
+                                 .name = w->name,
+                                 .old = w->old};
+}
+
+static void mutated(struct write *w, struct json *object)
+{
+    struct hook_request q = hook_request(w);
+    if (hooks_validate(&q, &judged_ops) == 0)
+        judged(w, object);
+}
+
+/* 0: no webhook is asked. An eviction was put to them as what it is. */
+static int ask_hooks(struct write *w)
+{
+    static const struct hook_ops ops = {NULL, mutated};
+    struct hook_request q = hook_request(w);
+    if (!cstr_eq(w->r->url.verb, "delete") && !cstr_eq(w->r->url.verb, "deletecollection"))
+        return 0;
+    int rc = hooks_mutate(&q, &ops);
+    return rc ? rc : hooks_validate(&q, &judged_ops);
+}
+
 /* False: nothing was given to the store, and the collection goes on. */
 static bool attempt_one(struct api_request *r, struct str ns, struct str name)
 {
@@ -307,19 +370,7 @@ static bool attempt_one(struct api_request *r, struct str ns, struct str name)
         fail_forbidden(r, w->resource, w->name, "this namespace may not be deleted");
         return true;
     }
-    w->object = json_clone(w->a, w->old);
-    if (w->kind->before_delete && w->kind->before_delete(w) != 0)
-        return true;
-    bool change = decide(w, &d->options);
-    if (w->a->failed)
-        fail_memory(r);
-    else if (change && !r->dry_run)
-        submit(w);
-    else if (d->collection)
-        return false;
-    else
-        answer(w, store_value_bytes(w->current), w->current->mod_revision);
-    return true;
+    return ask_hooks(w) != 0 || remove_one(w);
 }
 
 static void attempt(struct api_request *r)

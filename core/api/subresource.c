@@ -1,6 +1,7 @@
 /* Subresources that are no view of the object: binding, eviction, scale, token. */
 #include <stdio.h>
 
+#include "api/admission/webhook.h"
 #include "api/crd/crd.h"
 #include "api/write.h"
 
@@ -35,6 +36,12 @@ static void set_condition(struct write *w, const char *type, const char *state)
     json_set_cstr(w->a, c, "lastTransitionTime", w->now);
     json_remove(c, "reason");
     json_remove(c, "message");
+}
+
+static void take_binding(struct write *w)
+{
+    struct str node = json_path_str(w->view, "target.name");
+    json_set_path(w->a, w->object, "spec.nodeName", json_new_str(w->a, node));
 }
 
 static void bind(struct api_request *r)
@@ -85,6 +92,8 @@ static void bind(struct api_request *r)
         w->object = json_clone(w->a, w->old);
         json_set_path(w->a, w->object, "spec.nodeName", json_new_str(w->a, node));
         set_condition(w, "PodScheduled", "True");
+        w->view = binding;
+        w->take_view = take_binding;
         w->on_done = answer_created;
         w->again = bind;
         write_decide(w);
@@ -92,6 +101,11 @@ static void bind(struct api_request *r)
 }
 
 /* ---- eviction: a DELETE with its options inside ---- */
+
+static void evict_admitted(struct write *w)
+{
+    rest_delete(w->r);
+}
 
 static void evict(struct api_request *r)
 {
@@ -110,7 +124,12 @@ static void evict(struct api_request *r)
         return;
     }
     r->kind = kind_find(resource_main(r->resource));
-    rest_delete(r);
+    struct write *w = write_new(r, resource_main(r->resource), r->url.ns, r->url.name);
+    if (!w)
+        return;
+    w->view = eviction;
+    if (hooks_ask(w, "CREATE", evict_admitted) == 0)
+        rest_delete(r);
 }
 
 /* ---- scale ---- */
@@ -199,6 +218,13 @@ static int scale_apply(struct write *w, const struct json *config)
     return rc ? rc : patch_settle(w->r, w->a, w->resource, w->object);
 }
 
+static void take_scale(struct write *w)
+{
+    const struct json *replicas = json_path(w->view, "spec.replicas");
+    json_set_path(w->a, w->object, scale_path(w, "specReplicasPath", "spec.replicas"),
+                  json_new_i64(w->a, json_i64(replicas, 0)));
+}
+
 static void scale(struct api_request *r)
 {
     struct write *w = write_new(r, resource_main(r->resource), r->url.ns, r->url.name);
@@ -239,6 +265,13 @@ static void scale(struct api_request *r)
         json_set_path(w->a, w->object, scale_path(w, "specReplicasPath", "spec.replicas"),
                       json_new_i64(w->a, replicas));
     }
+    w->old_view = scale_of(w, w->old, w->current->mod_revision);
+    w->view = scale_of(w, w->object, w->current->mod_revision);
+    if (!w->old_view || !w->view) {
+        fail_memory(r);
+        return;
+    }
+    w->take_view = take_scale;
     w->on_done = scale_answer;
     w->again = scale;
     write_decide(w);

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "api/admission/webhook.h"
 #include "api/write.h"
 #include "codec/jwt.h"
 #include "codec/time.h"
@@ -172,14 +173,10 @@ static void sign(struct write *w, const struct json *claims, int64_t seconds)
     fail_code(r, rc, "the token could not be signed");
 }
 
-void token_request(struct api_request *r)
+static void token_admitted(struct write *w)
 {
-    struct write *w = write_new(r, resource_main(r->resource), r->url.ns, r->url.name);
-    if (!w || body_read(r, w->a, r->resource, &w->object) != 0 || write_load(w) != 0)
-        return;
-    w->subresource = "token";
-    if (admit_node_restriction(w) != 0)
-        return;
+    struct api_request *r = w->r;
+    w->object = w->view;
     struct json *spec = json_object_at(w->a, w->object, "spec");
     struct json *audiences = json_array_at(w->a, spec, "audiences");
     int64_t seconds = json_path_i64(spec, "expirationSeconds", EXPIRE_DEFAULT_S);
@@ -208,4 +205,17 @@ void token_request(struct api_request *r)
     json_set_str(w->a, meta, "namespace", w->ns);
     json_set_cstr(w->a, meta, "creationTimestamp", w->now);
     sign(w, make_claims(w, audiences, seconds, k8s), seconds);
+}
+
+void token_request(struct api_request *r)
+{
+    struct write *w = write_new(r, resource_main(r->resource), r->url.ns, r->url.name);
+    if (!w || body_read(r, w->a, r->resource, &w->object) != 0 || write_load(w) != 0)
+        return;
+    w->subresource = "token";
+    if (admit_node_restriction(w) != 0)
+        return;
+    w->view = w->object;
+    if (hooks_ask(w, "CREATE", token_admitted) == 0)
+        token_admitted(w);
 }

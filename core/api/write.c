@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "api/admission/webhook.h"
 #include "api/auth/auth.h"
 #include "api/write.h"
 #include "codec/time.h"
@@ -23,6 +24,7 @@ void write_done(struct api_request *r)
     struct write *w = r->write;
     if (!w)
         return;
+    hooks_release(w);
     store_value_unref(w->current);
     buf_done(&w->stored);
     r->write = NULL;
@@ -247,10 +249,10 @@ static int track(struct write *w, struct json *sent)
                                               : manager_track(w, sent);
 }
 
-static int prepare(struct write *w)
+/* What an update may touch, and what is set where the client is silent. */
+static int settle(struct write *w)
 {
     const struct schema_type *type = schema_resource_type(w->resource);
-    struct json *sent = managed_detach(w->object);
     int rc;
     if (!w->is_create) {
         if (w->subresource[0] && !cstr_eq(w->subresource, "binding"))
@@ -265,6 +267,15 @@ static int prepare(struct write *w)
         return fail_memory(w->r);
     if (w->kind->set_defaults)
         w->kind->set_defaults(w);
+    return 0;
+}
+
+static int prepare(struct write *w)
+{
+    struct json *sent = managed_detach(w->object);
+    int rc = settle(w);
+    if (rc != 0)
+        return rc;
     if (w->is_create) {
         if ((w->kind->flags & KIND_STATUS) && !(w->kind->flags & KIND_KEEP_STATUS))
             json_set(w->a, w->object, "status", json_new(w->a, JSON_OBJECT));
@@ -272,8 +283,76 @@ static int prepare(struct write *w)
         if (!make_key(w))
             return fail_memory(w->r);
     }
-    if ((rc = track(w, sent)) != 0 || (rc = admit(w)) != 0)
-        return rc;
+    rc = track(w, sent);
+    return rc ? rc : admit(w);
+}
+
+/* ---- admission from outside ---- */
+
+static struct hook_request hook_request(struct write *w)
+{
+    const char *operation = w->is_create || cstr_eq(w->subresource, "binding") ? "CREATE" : "UPDATE";
+    bool is_namespace = cstr_eq(schema_resource_plural(w->resource), "namespaces");
+    return (struct hook_request){.w = w,
+                                 .operation = operation,
+                                 .resource = w->r->resource,
+                                 .ns = is_namespace ? w->name : w->ns,
+                                 .name = w->name,
+                                 .object = w->view ? w->view : w->object,
+                                 .old = w->view ? w->old_view : w->old};
+}
+
+/* A new object's name, identity and birth are not for webhooks to choose. */
+static void take_system_fields(struct write *w, const struct json *before)
+{
+    static const char *const own[] = {"name",       "namespace", "uid", "creationTimestamp",
+                                      "generation", "deletionTimestamp"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        take(w, json_get(w->object, "metadata"), before, own[i]);
+}
+
+/* What webhooks made of it: they may not do more than a client. */
+static int take_made(struct write *w, struct json *object)
+{
+    if (w->view) {
+        w->view = object;
+        w->take_view(w);
+        return 0;
+    }
+    struct json *before = json_get(w->object, "metadata"), *meta = json_get(object, "metadata");
+    struct json *managed = json_get(before, "managedFields");
+    if (!json_is(meta, JSON_OBJECT))
+        return fail_bad_request(w->r, "metadata is missing from the object that webhooks made");
+    if (managed && !json_get(meta, "managedFields"))
+        json_set(w->a, meta, "managedFields", json_clone(w->a, managed));
+    w->object = object;
+    take_system_fields(w, before);
+    int rc = settle(w);
+    w->name = json_path_str(w->object, "metadata.name");
+    return rc == 0 && !make_key(w) ? fail_memory(w->r) : rc;
+}
+
+/* Between the rounds of webhooks: as upstream, admission from within sees what they made. */
+static int settle_made(struct write *w, struct json **object)
+{
+    int rc = take_made(w, *object);
+    rc = rc ? rc : admit(w);
+    if (rc == 0 && !w->view)
+        *object = w->object;
+    return rc;
+}
+
+static void decide_made(struct write *w);
+
+static void mutated(struct write *w, struct json *object)
+{
+    if (take_made(w, object) == 0)
+        decide_made(w);
+}
+
+/* Behind all that may change the object: what its kind keeps of it. */
+static int prepare_kind(struct write *w)
+{
     if (w->is_create && w->kind->prepare_create)
         w->kind->prepare_create(w);
     if (!w->is_create && w->kind->prepare_update)
@@ -306,11 +385,11 @@ static int validate(struct write *w)
     return w->errors.count ? fail_invalid(w) : 0;
 }
 
-void write_decide(struct write *w)
+/* The object stands: to the store. */
+static void finish(struct write *w, struct json *object)
 {
     struct api_request *r = w->r;
-    if (prepare(w) != 0 || validate(w) != 0)
-        return;
+    (void)object;
     w->removes = !w->is_create && last_hold_gone(w);
     if (w->removes && w->kind->deleted)
         w->kind->deleted(w);
@@ -332,6 +411,26 @@ void write_decide(struct write *w)
         w->on_done(w, buf_str(&w->stored), w->current ? w->current->mod_revision : 0);
     else
         submit(w);
+}
+
+static void decide_made(struct write *w)
+{
+    static const struct hook_ops ops = {NULL, finish};
+    if (admit_result(w) != 0 || prepare_kind(w) != 0 || validate(w) != 0)
+        return;
+    struct hook_request q = hook_request(w);
+    if (hooks_validate(&q, &ops) == 0)
+        finish(w, NULL);
+}
+
+void write_decide(struct write *w)
+{
+    static const struct hook_ops ops = {settle_made, mutated};
+    if (prepare(w) != 0)
+        return;
+    struct hook_request q = hook_request(w);
+    if (hooks_mutate(&q, &ops) == 0)
+        decide_made(w);
 }
 
 /* ---- the verbs ---- */

@@ -10,6 +10,8 @@
 
 enum { WRITE_OPS = 128 };
 
+struct hook_run;
+
 struct write {
     struct api_request *r;
     struct api *api;
@@ -41,6 +43,13 @@ struct write {
     bool removes;      /* this update takes the last hold off an object being deleted */
     void (*on_done)(struct write *w, struct str stored, int64_t revision); /* answers */
     void (*again)(struct api_request *r); /* from the start, on a conflict */
+    struct hook_run *hooks;               /* webhooks that it goes through, or NULL */
+    /* What admission sees instead of object and old (a Binding, a Scale), and how what it made of
+     * that comes into object. NULL: the object itself. */
+    struct json *view, *old_view;
+    void (*take_view)(struct write *w);
+    const char *operation;             /* of hooks_ask */
+    void (*asked)(struct write *w);
 };
 
 /* Adds to the command; texts must live in the arena. Too many: an internal error in errors. */
@@ -79,6 +88,7 @@ const char *write_random_suffix(struct write *w);
 
 /* admission/: changes the object or answers (nonzero). */
 int admit(struct write *w);
+int admit_result(struct write *w); /* after all that may change the object */
 int admit_namespace(struct write *w);
 int admit_node_restriction(struct write *w); /* of deletes and TokenRequests too */
 int admit_service_account(struct write *w);

@@ -226,7 +226,7 @@ static void on_closed(void *ctx, int rc, const char *message)
 {
     struct client_call *c = ctx;
     char text[600], addr[NET_ADDR_TEXT];
-    snprintf(text, sizeof text, "API server %s: %s",
+    snprintf(text, sizeof text, "%s %s: %s", c->https->o.host ? "dial tcp" : "API server",
              net_addr_format(&c->https->o.server, true, addr),
              message[0] ? message : "closed the connection");
     call_end(c, rc < 0 ? rc : -E_CLOSED, text);
@@ -327,12 +327,13 @@ int client_https_new(const struct client_https_options *o, struct client *ret_cl
     if (!s)
         return -E_NOMEM;
     s->o = *o;
+    s->o.host = o->host ? s->host : NULL;
     list_init(&s->idle);
     list_init(&s->calls);
     s->server_name = dup_or(o->server_name, "");
     s->bearer = o->bearer_token ? mem_strdup(o->bearer_token) : NULL;
     s->user_agent = dup_or(o->user_agent, "keelson");
-    snprintf(s->host, sizeof s->host, "%s", net_addr_format(&o->server, true, addr));
+    snprintf(s->host, sizeof s->host, "%s", o->host ? o->host : net_addr_format(&o->server, true, addr));
     if (!s->server_name || !s->user_agent || (o->bearer_token && !s->bearer)) {
         close_client(s);
         return -E_NOMEM;

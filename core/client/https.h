@@ -12,6 +12,7 @@ struct client_https_options {
     struct tls_context *tls; /* client identity and trust; outlives the client */
     struct net_addr server;
     const char *server_name;  /* verified against the certificate */
+    const char *host;         /* Host header; NULL: the address */
     const char *bearer_token; /* or NULL */
     const char *user_agent;
 };

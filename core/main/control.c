@@ -156,6 +156,7 @@ static void keys_known(void *ctx, const struct keys_info *info)
         .ca_pem = info->ca_pem,
         .service_account_public_pem = info->service_account_public_pem,
         .service_account_issuer = "https://kubernetes.default.svc.cluster.local",
+        .net = c->env->net,
         .sign = keys_client_sign,
         .ctx = c->keys,
     };

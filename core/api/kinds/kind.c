@@ -32,6 +32,10 @@ static const struct kind *const own[] = {
     &kind_certificate_request,
     &kind_limit_range,
     &kind_custom_resource_definition,
+    &kind_mutating_webhooks,
+    &kind_validating_webhooks,
+    &kind_admission_policy,
+    &kind_admission_binding,
 };
 
 static const struct kind plain[] = {
@@ -56,9 +60,6 @@ static const struct kind plain[] = {
     {.group = "resource.k8s.io", .resource = "resourceclaims", .flags = KIND_STATUS},
     {.group = "resource.k8s.io", .resource = "resourceslices", .flags = KIND_GENERATION},
     {.group = "storage.k8s.io", .resource = "volumeattachments", .flags = KIND_STATUS},
-    {.group = "admissionregistration.k8s.io",
-     .resource = "validatingadmissionpolicies",
-     .flags = KIND_STATUS | KIND_GENERATION},
 };
 
 static const struct kind generic = {.group = "", .resource = ""};
