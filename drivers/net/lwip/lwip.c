@@ -14,6 +14,7 @@
 #include <lwip/timeouts.h>
 #include <lwip/udp.h>
 #include <netif/ethernet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,6 +38,8 @@ struct lwip_stack {
     struct loop_fd watch;
     struct loop_timer timer, again;
     int64_t began_ms;
+    int time_fd; /* see hold_time_port; -1 none */
+    uint16_t time_port;
     struct lwip_lease told;
     bool has_told, dhcp, checking, declining;
     unsigned char frame[FRAME_MOST];
@@ -69,12 +72,37 @@ void lwip_port_time_set(uint32_t seconds, uint32_t microseconds)
 
 /* ---- frames ---- */
 
+/* The kernel sees a time server's answer too: where no socket has the port it would answer that
+ * nobody is there. One that is never read keeps it silent. */
+static void hold_time_port(struct lwip_stack *s, size_t size)
+{
+    enum { ETHERNET = 14, PROTOCOL = ETHERNET + 9, UDP = 17 };
+    const unsigned char *f = s->frame;
+    size_t udp = ETHERNET + 4u * (size > PROTOCOL ? f[ETHERNET] & 15u : 0);
+    if (size < udp + 8 || f[12] != 8 || f[13] != 0 || f[PROTOCOL] != UDP || f[udp + 2] != 0 ||
+        f[udp + 3] != LWIP_IANA_PORT_SNTP)
+        return;
+    uint16_t port = (uint16_t)(f[udp] << 8 | f[udp + 1]);
+    if (port == s->time_port)
+        return;
+    if (s->time_fd >= 0)
+        close(s->time_fd);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = lwip_htons(port)};
+    int least = 1; /* the kernel makes it its own minimum */
+    s->time_port = port;
+    s->time_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (s->time_fd < 0 || bind(s->time_fd, (struct sockaddr *)&at, sizeof at) < 0 ||
+        setsockopt(s->time_fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least) < 0)
+        log_warn("port %u of the time client cannot be held: errno %d", port, errno);
+}
+
 static err_t output(struct netif *n, struct pbuf *p)
 {
     struct lwip_stack *s = n->state;
     uint16_t size = pbuf_copy_partial(p, s->frame, sizeof s->frame, 0);
     if (size != p->tot_len)
         return ERR_BUF;
+    hold_time_port(s, size);
     return send(s->o.packet_fd, s->frame, size, MSG_DONTWAIT) == size ? ERR_OK : ERR_IF;
 }
 
@@ -270,6 +298,7 @@ int lwip_stack_new(const struct lwip_options *o, struct lwip_stack **ret_stack)
     if (!s)
         return -E_NOMEM;
     s->o = *o;
+    s->time_fd = -1;
     s->began_ms = loop_now_ms(o->loop);
     lwip_init();
     if (!netif_add(&s->netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4, s, card_init, ethernet_input)) {
@@ -298,6 +327,7 @@ void lwip_stack_free(struct lwip_stack *s)
 {
     if (!s)
         return;
+    netif_set_status_callback(&s->netif, NULL); /* what ends in here is no news */
     sntp_stop();
     if (s->dhcp) {
         dhcp_stop(&s->netif);
@@ -308,9 +338,10 @@ void lwip_stack_free(struct lwip_stack *s)
     loop_fd_remove(s->o.loop, &s->watch);
     loop_timer_cancel(s->o.loop, &s->timer);
     loop_timer_cancel(s->o.loop, &s->again);
-    netif_set_status_callback(&s->netif, NULL);
     netif_remove(&s->netif);
     close(s->o.packet_fd);
+    if (s->time_fd >= 0)
+        close(s->time_fd);
     mem_free(s);
 }
 
