@@ -162,8 +162,7 @@ int setup_deliver_esp(struct setup *s, struct err *err)
 /* ---- addresses ---- */
 
 /* *ret_ip points into *ret_own. */
-static int add_address(int fd, int index, struct str text, struct net_addr *ret_own,
-                       struct route_ip *ret_ip, struct err *err)
+static int take_address(struct str text, struct net_addr *ret_own, struct route_ip *ret_ip, struct err *err)
 {
     uint64_t prefix = 0;
     ptrdiff_t slash = str_find_byte(text, '/');
@@ -171,7 +170,7 @@ static int add_address(int fd, int index, struct str text, struct net_addr *ret_
         str_to_u64(str_make(text.p + slash + 1, text.n - (size_t)slash - 1), &prefix) < 0 || prefix > 128)
         return err_set(err, E_INVALID, "malformed address");
     *ret_ip = (struct route_ip){ret_own->family, ret_own->ip, (uint8_t)prefix};
-    return route_address_add(fd, index, *ret_ip, false, err);
+    return 0;
 }
 
 /* address INTERFACE ADDRESS/PREFIX[,...]|none [GATEWAY]: these and no others. */
@@ -188,14 +187,18 @@ int setup_address(struct setup *s, struct err *err)
     if (rc == 0)
         rc = route_link_up(fd, index, err);
     rest = str_of(cstr_eq(s->argv[2], "none") ? "" : s->argv[2]);
-    while (rc == 0 && count < CONFIG_ADDRS && str_split(&rest, ',', &one)) {
-        rc = add_address(fd, index, one, &own[count], &keep[count], err);
-        if (rc == -E_EXISTS)
-            rc = 0;
+    while (rc == 0 && rest.n && count < CONFIG_ADDRS && str_split(&rest, ',', &one)) {
+        rc = take_address(one, &own[count], &keep[count], err);
         count++;
     }
+    /* The old ones first: with the first address of a network the kernel removes its others. */
     if (rc == 0)
         rc = route_address_keep(fd, index, keep, count, err);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = route_address_add(fd, index, keep[i], false, err);
+        if (rc == -E_EXISTS)
+            rc = 0;
+    }
     if (rc == 0 && s->argc > 3 && net_addr_parse(str_of(s->argv[3]), false, &gateway) == 0) {
         rc = route_add(fd, index, (struct route_ip){gateway.family, NULL, 0},
                        (struct route_ip){gateway.family, gateway.ip, 0}, err);

@@ -230,8 +230,8 @@ def leased(near, far, mac, capture, log):
 
 
 def leased_anew(near, far, log):
-    """The role comes again and gets another address and another gateway."""
-    sh("ip addr flush dev near0")
+    """The lease was lost; the role comes again and gets another address and another gateway."""
+    check("a lost lease leaves no address", address_step("none") == 0 and in_kernel() == ([], None), in_kernel())
     enter(far)
     server = lease_server("192.168.7.101", "192.168.7.2", log)
     enter(near)
@@ -242,12 +242,14 @@ def leased_anew(near, far, log):
     check("its address step succeeds", address_step("192.168.7.101/24", "192.168.7.2") == 0)
     check("the new address and the new gateway are in the kernel, no others",
           in_kernel() == (["192.168.7.101/24"], "192.168.7.2"), in_kernel())
+    check("an address of the same network takes its place", address_step("192.168.7.102/24", "192.168.7.1") == 0
+          and in_kernel() == (["192.168.7.102/24"], "192.168.7.1"), in_kernel())
     control.send(message(STOP, []))
     check("a role that is told to stop does not call its lease lost", await_message(control, LEASE, 2) is None)
     control.close()
     stop(pid)
     stop(server)
-    sh("ip addr flush dev near0")
+    address_step("none")
 
 
 def fixed(near, mac, capture, log):
