@@ -270,6 +270,8 @@ static void dispatch_verb(struct api_request *r)
     unsigned verbs = schema_resource_verbs(r->resource);
     if (verbs & SCHEMA_CONNECT || cstr_eq(sub, "log"))
         connect_handle(r);
+    else if (cstr_eq(schema_resource_group(r->resource), "metrics.k8s.io"))
+        connect_metrics(r);
     else if (reviews_owns(r->resource))
         reviews_handle(r);
     else if (cstr_eq(sub, "binding") || cstr_eq(sub, "eviction") || cstr_eq(sub, "scale") ||

@@ -367,6 +367,7 @@ void rest_delete_collection(struct api_request *r);
 void subresource_handle(
     struct api_request *r); /* all but status and those that update the object */
 void connect_handle(struct api_request *r);
+void connect_metrics(struct api_request *r);
 void reviews_handle(struct api_request *r);
 bool reviews_owns(const struct schema_resource *res);
 bool discovery_handle(struct api_request *r); /* false: not its path */

@@ -395,6 +395,70 @@ static void service_proxy(struct place *p)
         hand_over(r, b.ip, b.port, p->https ? "" : NULL, proxy_target(r), proxy_prefix(r));
 }
 
+/* ---- metrics.k8s.io ---- */
+
+struct hosts { /* nodes that have a kubelet to ask */
+    struct arena *a;
+    struct str name;
+    size_t count;
+};
+
+static bool look_at_node(void *ctx, struct store_value *v)
+{
+    struct hosts *h = ctx;
+    struct json *node;
+    if (json_parse(h->a, store_value_bytes(v), NULL, &node, NULL) == 0 &&
+        json_path(node, "status.addresses")) {
+        h->name = json_path_str(node, "metadata.name");
+        h->count++;
+    }
+    return true;
+}
+
+/* Lists of nodes and of pods without a name: the kubelet that has them. */
+static int only_node(struct api_request *r, struct str *ret_name)
+{
+    struct store_snapshot *snap;
+    struct hosts h = {.a = &r->work, .name = STR("")};
+    struct str from = object_key_of(&r->work, "", "nodes", STR(""), STR(""));
+    char *to = from.p ? arena_strndup(&r->work, from.p, from.n) : NULL;
+    if (!to || store_snapshot_take(r->api->store, &snap) < 0)
+        return fail_memory(r);
+    to[from.n - 1] = '/' + 1;
+    store_snapshot_range(snap, from, str_make(to, from.n), look_at_node, &h);
+    store_snapshot_release(snap);
+    if (h.count != 1)
+        return fail_code(r, -E_UNAVAILABLE,
+                         h.count ? "metrics of several nodes are not put together: ask for one by name"
+                                 : "no node is ready to be asked");
+    *ret_name = h.name;
+    return 0;
+}
+
+void connect_metrics(struct api_request *r)
+{
+    bool nodes = cstr_eq(schema_resource_name(r->resource), "nodes");
+    const struct json *pod = NULL;
+    struct str node = nodes ? r->url.name : STR("");
+    struct buf target CLEANUP_BUF;
+    buf_init(&target, 16 * 1024);
+    if (!nodes && r->url.name.n) {
+        if (load_pod(r, &pod) != 0)
+            return;
+        node = json_path_str(pod, "spec.nodeName");
+    }
+    if (!node.n && only_node(r, &node) != 0)
+        return;
+    buf_puts(&target, nodes ? "/usage/nodes" : "/usage/pods");
+    if (r->url.ns.n)
+        put_param(&target, "namespace", r->url.ns);
+    if (r->url.name.n)
+        put_param(&target, "name", r->url.name);
+    if (url_param(&r->url, "labelSelector").n && !nodes)
+        put_param(&target, "labelSelector", url_param(&r->url, "labelSelector"));
+    to_kubelet(r, node, kept(r, &target), NULL);
+}
+
 static void connect_to(struct api_request *r)
 {
     const char *name = schema_resource_name(r->resource);

@@ -80,6 +80,10 @@ struct instance { /* one run of a container */
     char *message;      /* termination message, or NULL */
 };
 
+struct usage_reading { /* of processor time */
+    int64_t at_ns, cpu_ns;
+};
+
 struct container {
     struct pod *pod;
     char *name;
@@ -101,6 +105,7 @@ struct container {
     int64_t pull_delay_ms; /* next back-off of the image */
     int64_t crash_delay_ms;
     struct loop_timer timer;
+    struct usage_reading usage[2]; /* metrics.c: the one before the last, the last */
     struct action *hook;
     struct probe probes[PROBE_KINDS];
 };

@@ -133,6 +133,8 @@ static void route(struct request *q)
         stats_summary(q);
     else if (cstr_eq(verb, "metrics") && count == 2 && cstr_eq(parts[1], "resource"))
         stats_metrics(q);
+    else if (cstr_eq(verb, "usage") && count == 2)
+        metrics_read(q, cstr_eq(parts[1], "nodes"));
     else if (cstr_eq(verb, "containerLogs") || is_stream(verb))
         route_pod(q, parts, count);
     else

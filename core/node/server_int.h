@@ -64,4 +64,7 @@ void stats_pods(struct request *q);
 void stats_summary(struct request *q);
 void stats_metrics(struct request *q);
 
+/* metrics.c: /usage/nodes, /usage/pods[?namespace=&name=&labelSelector=] */
+void metrics_read(struct request *q, bool nodes);
+
 #endif

@@ -44,8 +44,8 @@ static const struct resource_names names[] = {
 
 static const struct resource_names *find(const struct schema_resource *r)
 {
-    if (r->subresource)
-        return NULL;
+    if (r->subresource || cstr_eq(schema_resource_group(r), "metrics.k8s.io"))
+        return NULL; /* named as the pods and nodes that they are about */
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (cstr_eq(names[i].plural, schema_resource_plural(r)))
             return &names[i];

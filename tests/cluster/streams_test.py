@@ -271,6 +271,35 @@ def debug(c):
     c.k("wait", "--for=condition=Ready", "pod/web", "--timeout=20s")
 
 
+BUSY = """
+apiVersion: v1
+kind: Pod
+metadata: {name: busy, labels: {app: busy}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: works, image: "busybox:latest", imagePullPolicy: IfNotPresent, command: [sh, -c, "while :; do :; done"]}
+  - {name: idles, image: "busybox:latest", imagePullPolicy: IfNotPresent, command: [sh, -c, "sleep 10000"]}
+"""
+
+
+def top(c):
+    c.k("apply", "-f", "-", input=BUSY)
+    c.k("wait", "--for=condition=Ready", "pod/busy", "--timeout=20s")
+    time.sleep(3)
+    lines = c.k("top", "pods", "-l", "app=busy", "--containers", "--no-headers").splitlines()
+    used = {line.split()[1]: int(line.split()[2].rstrip("m")) for line in lines}
+    expect(set(used) == {"works", "idles"} and used["works"] > 100 and used["idles"] < 50, str(lines))
+    expect({line.split()[0] for line in c.k("top", "pods", "--no-headers").splitlines()} >= {"busy", "web"}, "all pods")
+    expect(int(c.k("top", "nodes", "--no-headers").split()[1].rstrip("m")) > 100, "the node")
+    one = json.loads(c.k("get", "--raw", "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/busy"))
+    expect(one["kind"] == "PodMetrics" and len(one["containers"]) == 2 and one["window"].endswith("s"), str(one))
+    expect(c.request("GET", "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods/none")[0] == 404, "no such pod")
+    code, _, err = kubectl(c, "get", "po", "busy")
+    expect(code == 0 and not err, err)
+    c.k("delete", "pod", "busy", "--timeout=10s")
+
+
 def memory(c, role):
     with open(f"/proc/{c.roles()[role]}/status") as f:
         return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
@@ -310,6 +339,7 @@ STEPS = [
     ("a node's address is checked", addresses),
     ("kubectl proxy", kubectl_proxy),
     ("kubectl debug: ephemeral containers", debug),
+    ("kubectl top: what containers and the node use", top),
     ("output without end to a client that does not read", endless_output),
 ]
 
