@@ -1,5 +1,6 @@
 /* The steps of setup that only the appliance has: modules, partitions, addresses. See setup.h. */
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -112,12 +113,21 @@ int setup_state(struct setup *s, struct err *err)
 
 static int mount_esp(bool read_only, struct err *err)
 {
+    const struct timespec nap = {0, 20 * 1000 * 1000};
     struct disk_partition p;
-    int rc = load_file_system("vfat");
-    rc = load_file_system("nls_cp437");
-    rc = load_file_system("nls_ascii");
-    rc = disks_find("KEELSON-ESP", FIND_DISK_MS, &p, err);
-    return rc < 0 ? rc : disks_mount(&p, "vfat", "/esp", read_only, "umask=0077", err);
+    int rc = -E_IO;
+    /* More than once: much happens at the same time in these first moments. */
+    for (int i = 0; i < 25 && rc < 0; i++) {
+        (void)load_file_system("vfat");
+        (void)load_file_system("nls_cp437");
+        (void)load_file_system("nls_ascii");
+        if ((rc = disks_find("KEELSON-ESP", FIND_DISK_MS, &p, err)) < 0)
+            return rc;
+        if ((rc = disks_mount(&p, "vfat", "/esp", read_only, "umask=0077", err)) < 0)
+            nanosleep(&nap, NULL);
+    }
+    /* Not found means that there is no ESP, or no file on it: never that it cannot be read. */
+    return rc == -E_NOT_FOUND ? -(err->code = E_IO) : rc;
 }
 
 int setup_config_esp(struct setup *s, struct err *err)

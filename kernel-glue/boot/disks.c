@@ -72,6 +72,10 @@ static bool is_wanted(const char *name, const char *label, struct disk_partition
     bool named = value_of(str_make(text, n), "PARTNAME", value, sizeof value) && strcmp(value, label) == 0;
     if (!named && !has_ext4_label(name, label))
         return false;
+    /* The kernel tells of a partition a moment before its node is in /dev. */
+    snprintf(path, sizeof path, "/dev/%s", name);
+    if (access(path, F_OK) < 0)
+        return false;
     *p = (struct disk_partition){0};
     str_copy(p->name, sizeof p->name, str_of(name));
     if (value_of(str_make(text, n), "PARTN", value, sizeof value) && str_to_u64(str_of(value), &number) == 0) {
