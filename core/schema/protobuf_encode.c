@@ -130,9 +130,9 @@ static void push_int_or_string(struct encode *e, const struct json *j)
 static void push_raw(struct encode *e, const struct json *j)
 {
     struct buf text CLEANUP_BUF;
+    buf_init(&text, LIMIT_REQUEST_ARENA);
     if (!j)
         return;
-    buf_init(&text, LIMIT_REQUEST_ARENA);
     json_write(&text, j);
     e->failed = e->failed || text.failed;
     push_text(e, 1, buf_str(&text));

@@ -51,12 +51,12 @@ static int check(void *ctx, const struct cel_check *c, bool *ret_allowed, struct
                            .name = text(a, c->name),
                            .path = text(a, c->path),
                            .field_selector = c->field_selector};
+    buf_init(&reason, 2000);
     if (c->service_account_name.n) {
         if (!service_account(a, c, &account))
             return err_set(err, E_NOMEM, "out of memory");
         ask.user = &account;
     }
-    buf_init(&reason, 2000);
     *ret_allowed = auth_allows(s->q->w->api, &ask, &reason);
     *ret_reason = arena_str(a, buf_str(&reason));
     return a->failed ? err_set(err, E_NOMEM, "out of memory") : 0;

@@ -312,6 +312,7 @@ int webhook_call_new(struct api *api, struct webhook *h, struct str body, webhoo
                      void *ctx, struct webhook_call **ret, struct err *err)
 {
     struct arena a CLEANUP_ARENA;
+    arena_init(&a, LIMIT_REQUEST_ARENA);
     if (api->hooks->calls >= WEBHOOK_CALLS)
         return err_set(err, E_BUSY, "too many calls of webhooks are under way");
     if (!api->net.ops)
@@ -322,7 +323,6 @@ int webhook_call_new(struct api *api, struct webhook *h, struct str body, webhoo
     *c = (struct webhook_call){.api = api, .hook = h, .done = done, .ctx = ctx};
     buf_init(&c->body, LIMIT_BODY_BYTES);
     api->hooks->calls++;
-    arena_init(&a, LIMIT_REQUEST_ARENA);
     int rc = begin(c, &a, body, err);
     if (rc < 0)
         webhook_call_free(c);

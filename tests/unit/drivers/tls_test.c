@@ -203,8 +203,9 @@ static void a_client_that_comes_again_is_known_without_its_certificate(void **st
     size_t first = connect_again(cc, sc);
     assert_true(connect_again(cc, sc) < first - buf_len(&server.cert) / 2);
     assert_true(connect_again(cc, sc) < first - buf_len(&server.cert) / 2);
-    /* A server that knows nothing of the session is shown everything again. */
-    assert_true(connect_again(cc, restarted) >= first);
+    /* A server that knows nothing of the session is shown everything again; signatures differ by a few
+     * bytes. */
+    assert_true(connect_again(cc, restarted) + 32 >= first);
     tls_context_free(cc);
     tls_context_free(sc);
     tls_context_free(restarted);
