@@ -8,61 +8,28 @@
  */
 #include "codec/jwt.h"
 #include "ctl/ctl_int.h"
+#include "ctl/question.h"
 
 static const char of_name[] = "kubernetes.io/service-account.name",
                   of_uid[] = "kubernetes.io/service-account.uid";
 
-enum { TOKEN_MOST = 8192, ASKED_MOST = 64 };
+enum { TOKEN_MOST = 8192 };
 
 struct secrets {
     struct ctl_unit unit;
     struct cache *secrets, *accounts;
     struct cache_listener *listener;
-    struct list questions;
-    unsigned count;
+    struct questions questions;
 };
-
-struct question {
-    struct list link;
-    struct secrets *owner; /* NULL: ctl is gone */
-    char *key, *uid;       /* of the account */
-    struct buf token;      /* what is signed; then all of it */
-    bool answered;
-    int rc;
-};
-
-static void question_free(struct question *q)
-{
-    list_remove(&q->link);
-    if (q->owner)
-        q->owner->count--;
-    buf_done(&q->token);
-    mem_free(q->key);
-    mem_free(q->uid);
-    mem_free(q);
-}
-
-static struct question *find(struct secrets *s, const char *key)
-{
-    struct question *q;
-    LIST_EACH(q, &s->questions, link)
-        if (cstr_eq(q->key, key))
-            return q;
-    return NULL;
-}
 
 static void signed_now(void *arg, int rc, const uint8_t sig[64])
 {
     struct question *q = arg;
-    if (!q->owner) {
-        question_free(q);
+    if (!question_take(q, rc))
         return;
-    }
-    q->answered = true;
-    q->rc = rc;
     if (rc == 0)
-        jwt_write_signature(&q->token, sig, 64);
-    controller_enqueue(q->owner->unit.controller, q->key);
+        jwt_write_signature(&q->text, sig, 64);
+    question_answered(q);
 }
 
 static int ask(struct secrets *s, struct arena *a, const char *key, const struct object *secret,
@@ -70,15 +37,9 @@ static int ask(struct secrets *s, struct arena *a, const char *key, const struct
 {
     struct ctl *ctl = s->unit.ctl;
     struct json *head = json_new(a, JSON_OBJECT), *claims = json_new(a, JSON_OBJECT);
-    struct question *q = s->count < ASKED_MOST ? mem_zalloc(sizeof *q) : NULL;
+    struct question *q = question_new(&s->questions, key, account->uid, TOKEN_MOST);
     if (!q)
         return -E_NOMEM;
-    q->owner = s;
-    q->key = mem_strdup(key);
-    q->uid = mem_strdup(account->uid);
-    buf_init(&q->token, TOKEN_MOST);
-    list_push_back(&s->questions, &q->link);
-    s->count++;
     json_set_cstr(a, head, "alg", "ES256");
     json_set_cstr(a, head, "typ", "JWT");
     json_set_cstr(a, claims, "iss", "kubernetes/serviceaccount");
@@ -88,10 +49,10 @@ static int ask(struct secrets *s, struct arena *a, const char *key, const struct
     json_set_cstr(a, claims, "kubernetes.io/serviceaccount/service-account.uid", account->uid);
     json_set_cstr(a, claims, "sub",
                   arena_printf(a, "system:serviceaccount:%s:%s", secret->namespace, account->name));
-    jwt_write_signed_part(&q->token, head, claims);
-    int rc = a->failed || q->token.failed || !q->key || !q->uid ? -E_NOMEM : 0;
+    jwt_write_signed_part(&q->text, head, claims);
+    int rc = a->failed || q->text.failed ? -E_NOMEM : 0;
     if (rc == 0)
-        rc = ctl->sign(ctl->client_ctx, buf_str(&q->token), signed_now, q);
+        rc = ctl->sign(ctl->client_ctx, buf_str(&q->text), signed_now, q);
     if (rc < 0)
         question_free(q);
     return rc;
@@ -112,7 +73,7 @@ static void fill(struct secrets *s, struct arena *a, struct plan *p, const struc
         json_object_at(a, json_object_at(a, secret, "metadata"), "annotations");
     char *path = client_path(a, NULL, "v1", o->namespace, "secrets", o->name, NULL);
     json_set_cstr(a, notes, of_uid, q->uid);
-    put_data(a, secret, "token", buf_str(&q->token));
+    put_data(a, secret, "token", buf_str(&q->text));
     put_data(a, secret, "namespace", str_of(o->namespace));
     put_data(a, secret, "ca.crt", s->unit.ctl->ca_pem);
     if (path)
@@ -122,7 +83,7 @@ static void fill(struct secrets *s, struct arena *a, struct plan *p, const struc
 static int reconcile(void *ctx, const char *key, struct arena *a, struct plan *p, struct err *err)
 {
     struct secrets *s = ctx;
-    struct question *q = find(s, key);
+    struct question *q = question_find(&s->questions, key);
     const char *ns, *name;
     int rc = controller_key(a, key, &ns, &name);
     if (rc < 0)
@@ -142,7 +103,7 @@ static int reconcile(void *ctx, const char *key, struct arena *a, struct plan *p
     } else if (secret && !json_get(json_get(secret, "data"), "token") && s->unit.ctl->sign) {
         if (!q)
             rc = ask(s, a, key, o, account);
-        else if ((rc = q->rc) == 0 && cstr_eq(q->uid, account->uid) && !q->token.failed)
+        else if ((rc = q->rc) == 0 && cstr_eq(q->uid, account->uid) && !q->text.failed)
             fill(s, a, p, o, secret, q);
     }
     if (q)
@@ -174,15 +135,7 @@ static void account_changed(void *unit, struct object *old, struct object *new)
 static void done(struct ctl_unit *u)
 {
     struct secrets *s = (struct secrets *)u;
-    struct question *q, *next;
-    LIST_EACH_SAFE(q, next, &s->questions, link) {
-        if (q->answered) {
-            question_free(q);
-        } else { /* keys still answers: then it is freed */
-            list_remove(&q->link);
-            q->owner = NULL;
-        }
-    }
+    questions_done(&s->questions, &u->client);
     if (s->listener)
         cache_unlisten(s->listener);
     if (s->secrets)
@@ -197,7 +150,7 @@ int account_secrets_start(struct ctl *ctl)
     if (rc < 0)
         return rc;
     struct secrets *s = (struct secrets *)u;
-    list_init(&s->questions);
+    questions_init(&s->questions, u->controller);
     u->done = done;
     rc = cache_new(&u->client, "/api/v1/secrets", "type=kubernetes.io/service-account-token", NULL,
                    &s->secrets);

@@ -8,6 +8,7 @@
  *                                        \--keys refuses-> Failed
  */
 #include "ctl/ctl_int.h"
+#include "ctl/question.h"
 #include "port/crypto.h"
 
 static const char group[] = "certificates.k8s.io";
@@ -18,66 +19,13 @@ enum {
     LIFE_S = 365 * 24 * 3600,
     REQUEST_MOST = 64 * 1024,
     PEM_MOST = 32 * 1024,
-    ASKED_MOST = 64,
 };
 
 struct certificates {
     struct ctl_unit unit;
     struct cache *requests;
-    struct list questions;
-    unsigned count;
+    struct questions questions;
 };
-
-/* One question under way, or its answer until the next reconcile takes it. */
-struct question {
-    struct list link;
-    struct certificates *owner; /* NULL: ctl is gone */
-    struct client_call *call;   /* of a review */
-    char *key, *uid;
-    bool answered, is_grant, allowed;
-    int rc;
-    struct buf pem;
-    char why[300];
-};
-
-static void question_free(struct question *q)
-{
-    list_remove(&q->link);
-    if (q->owner)
-        q->owner->count--;
-    buf_done(&q->pem);
-    mem_free(q->key);
-    mem_free(q->uid);
-    mem_free(q);
-}
-
-static struct question *question_new(struct certificates *c, const char *key, const char *uid,
-                                     bool is_grant)
-{
-    struct question *q = c->count < ASKED_MOST ? mem_zalloc(sizeof *q) : NULL;
-    if (!q)
-        return NULL;
-    q->owner = c;
-    q->is_grant = is_grant;
-    q->key = mem_strdup(key);
-    q->uid = mem_strdup(uid);
-    buf_init(&q->pem, PEM_MOST);
-    list_push_back(&c->questions, &q->link);
-    c->count++;
-    if (q->key && q->uid)
-        return q;
-    question_free(q);
-    return NULL;
-}
-
-static struct question *find(struct certificates *c, const char *key)
-{
-    struct question *q;
-    LIST_EACH(q, &c->questions, link)
-        if (cstr_eq(q->key, key))
-            return q;
-    return NULL;
-}
 
 /* ---- what a request is ---- */
 
@@ -155,18 +103,17 @@ static void reviewed(void *ctx, const struct client_reply *reply)
     struct arena a CLEANUP_ARENA;
     struct json *answer = NULL;
     arena_init(&a, REQUEST_MOST);
-    q->call = NULL;
-    q->answered = true;
-    q->rc = reply->rc;
+    if (!question_take(q, reply->rc))
+        return;
     if (reply->rc == 0 && json_parse(&a, reply->body, NULL, &answer, NULL) == 0)
         q->allowed = json_path_bool(answer, "status.allowed", false);
-    controller_enqueue(q->owner->unit.controller, q->key);
+    question_answered(q);
 }
 
 static int ask_review(struct certificates *c, struct arena *a, const char *key,
                       const struct json *request, bool self)
 {
-    struct question *q = question_new(c, key, json_path_cstr(request, "metadata.uid"), false);
+    struct question *q = question_new(&c->questions, key, json_path_cstr(request, "metadata.uid"), 0);
     struct json *review = json_new(a, JSON_OBJECT), *spec = json_object_at(a, review, "spec"),
                 *what = json_object_at(a, spec, "resourceAttributes");
     static const char *const same[] = {"uid", "groups", "extra"};
@@ -243,15 +190,11 @@ static int approve(struct certificates *c, struct arena *a, struct plan *p, cons
 static void granted(void *arg, int rc, struct str pem, struct str why)
 {
     struct question *q = arg;
-    if (!q->owner) {
-        question_free(q);
+    if (!question_take(q, rc))
         return;
-    }
-    q->answered = true;
-    q->rc = rc;
-    buf_append_str(&q->pem, pem);
+    buf_append_str(&q->text, pem);
     str_copy(q->why, sizeof q->why, why);
-    controller_enqueue(q->owner->unit.controller, q->key);
+    question_answered(q);
 }
 
 static int ask_grant(struct certificates *c, struct arena *a, const char *key,
@@ -263,9 +206,10 @@ static int ask_grant(struct certificates *c, struct arena *a, const char *key,
                           .usage = usages_of(request),
                           .csr_pem = request_pem(a, request),
                           .seconds = (uint32_t)(seconds < LIFE_S ? seconds : LIFE_S)};
-    struct question *q = question_new(c, key, json_path_cstr(request, "metadata.uid"), true);
+    struct question *q = question_new(&c->questions, key, json_path_cstr(request, "metadata.uid"), PEM_MOST);
     if (!q)
         return -E_NOMEM;
+    q->is_grant = true;
     int rc = ctl->grant(ctl->client_ctx, &g, granted, q);
     if (rc < 0)
         question_free(q);
@@ -281,8 +225,8 @@ static int sign(struct certificates *c, struct arena *a, struct plan *p, const c
         return ask_grant(c, a, key, request);
     int rc = q->rc;
     bool refused = rc == -E_FORBIDDEN || rc == -E_INVALID || rc == -E_BAD_REQUEST;
-    if (rc == 0 && !q->pem.failed) {
-        struct str pem = buf_str(&q->pem);
+    if (rc == 0 && !q->text.failed) {
+        struct str pem = buf_str(&q->text);
         char *text = arena_alloc(a, base64_encoded_size(pem.n));
         if (text) {
             size_t n = base64_encode(text, pem.p, pem.n);
@@ -323,7 +267,7 @@ static int reconcile(void *ctx, const char *key, struct arena *a, struct plan *p
     int rc = controller_key(a, key, &none, &name);
     if (rc < 0)
         return err_set(err, -rc, "key: %s", err_text(rc));
-    struct question *q = find(c, key);
+    struct question *q = question_find(&c->questions, key);
     struct object *o = cache_get(c->requests, "", name);
     if (q && !q->answered)
         return 0;
@@ -351,18 +295,7 @@ static int reconcile(void *ctx, const char *key, struct arena *a, struct plan *p
 
 static void done(struct ctl_unit *u)
 {
-    struct certificates *c = (struct certificates *)u;
-    struct question *q, *next;
-    LIST_EACH_SAFE(q, next, &c->questions, link) {
-        if (q->call)
-            client_cancel(&c->unit.client, q->call);
-        if (q->is_grant && !q->answered) { /* keys still answers: then it is freed */
-            list_remove(&q->link);
-            q->owner = NULL;
-        } else {
-            question_free(q);
-        }
-    }
+    questions_done(&((struct certificates *)u)->questions, &u->client);
 }
 
 int certificates_start(struct ctl *ctl)
@@ -372,7 +305,7 @@ int certificates_start(struct ctl *ctl)
     if (rc < 0)
         return rc;
     struct certificates *c = (struct certificates *)u;
-    list_init(&c->questions);
+    questions_init(&c->questions, u->controller);
     u->done = done;
     return ctl_unit_listen(u, "/apis/certificates.k8s.io/v1/certificatesigningrequests",
                            ctl_enqueue_self, &c->requests);

@@ -101,21 +101,6 @@ static void a_pods_token_is_recognised_and_refused(void **state)
     expect(ask_with(f, &pod, "GET", PODS, NULL, NULL, NULL), 401);
 }
 
-/* Signs any header and claims. */
-static char *forge(struct fixture *f, const char *head, const char *claims)
-{
-    static char token[4096];
-    uint8_t sig[64];
-    size_t n = base64url_encode(token, head, strlen(head));
-    token[n++] = '.';
-    n += base64url_encode(token + n, claims, strlen(claims));
-    assert_int_equal(crypto_sign(f->key, str_make(token, n), sig), 0);
-    token[n++] = '.';
-    n += base64url_encode(token + n, sig, 64);
-    token[n] = 0;
-    return token;
-}
-
 static void only_our_own_valid_tokens_count(void **state)
 {
     static const char es256[] = "{\"alg\":\"ES256\",\"typ\":\"JWT\"}";

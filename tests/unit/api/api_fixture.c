@@ -283,3 +283,17 @@ struct json *event(struct fixture *f, const struct answer *a, int n)
         }
     return NULL;
 }
+
+char *forge(struct fixture *f, const char *head, const char *claims)
+{
+    static char token[4096];
+    uint8_t sig[64];
+    size_t n = base64url_encode(token, head, strlen(head));
+    token[n++] = '.';
+    n += base64url_encode(token + n, claims, strlen(claims));
+    assert_int_equal(crypto_sign(f->key, str_make(token, n), sig), 0);
+    token[n++] = '.';
+    n += base64url_encode(token + n, sig, 64);
+    token[n] = 0;
+    return token;
+}

@@ -67,5 +67,7 @@ void expect(const struct answer *a, int status);
 void expect_message(const struct answer *a, int status, const char *message);
 /* The nth line of a stream as JSON, or NULL. */
 struct json *event(struct fixture *f, const struct answer *a, int n);
+/* A JWT of any header and claims, signed with the fixture's key; good until the next one. */
+char *forge(struct fixture *f, const char *head, const char *claims);
 
 #endif

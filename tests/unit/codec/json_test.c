@@ -1,41 +1,10 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/lib/tree.h"
+
 #include <stdio.h>
 
 #include <cJSON.h>
-#include <cmocka.h>
 
 #include "base/limits.h"
-#include "codec/json.h"
-
-static struct arena arena;
-static struct err err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena, 64 << 20);
-    err_clear(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    assert_int_equal(mem_live_count(), 0);
-    return 0;
-}
-
-static struct json *parse(const char *text)
-{
-    struct json *j = NULL;
-    if (json_parse(&arena, str_of(text), NULL, &j, &err))
-        fail_msg("%s: %s", text, err.text);
-    return j;
-}
 
 static void expect_error(const char *text, int code, const char *part)
 {

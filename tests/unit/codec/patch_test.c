@@ -1,37 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/lib/tree.h"
 
 #include "codec/patch.h"
-
-static struct arena arena;
-static struct err err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena, 64 << 20);
-    err_clear(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static struct json *parse(const char *text)
-{
-    struct json *j = NULL;
-    if (json_parse(&arena, str_of(text), NULL, &j, &err))
-        fail_msg("%s: %s", text, err.text);
-    return j;
-}
 
 static void expect(const char *target, const char *patch, const char *result)
 {

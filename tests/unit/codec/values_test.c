@@ -1,10 +1,5 @@
 /* Quantities, times, durations, names, selectors, PEM and tokens. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/lib/tree.h"
 
 #include "codec/jwt.h"
 #include "codec/names.h"
@@ -12,24 +7,6 @@
 #include "codec/quantity.h"
 #include "codec/selector.h"
 #include "codec/time.h"
-
-static struct arena arena;
-static struct err err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena, 16 << 20);
-    err_clear(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
 
 static void quantities_have_a_canonical_form(void **state)
 {

@@ -1,40 +1,9 @@
 /* Server-side apply without a server: sets of places, what differs, merging, and who owns what. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/lib/tree.h"
+
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "codec/yaml.h"
 #include "schema/managed.h"
-
-static struct arena arena;
-static struct err err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena, 64 << 20);
-    err_clear(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static struct json *parse(const char *yaml)
-{
-    struct json *j = NULL;
-    if (yaml_parse(&arena, str_of(yaml), NULL, &j, NULL, &err))
-        fail_msg("%s: %s", yaml, err.text);
-    return j;
-}
 
 static const char *text_of(const struct json *j)
 {
@@ -48,7 +17,7 @@ static const char *text_of(const struct json *j)
 
 static void assert_json(const struct json *j, const char *yaml)
 {
-    assert_string_equal(text_of(j), text_of(parse(yaml)));
+    assert_string_equal(text_of(j), text_of(parse_yaml(yaml)));
 }
 
 static struct apply_node type_of(const char *group, const char *version, const char *kind)
@@ -61,7 +30,7 @@ static struct apply_node type_of(const char *group, const char *version, const c
 static struct fieldset set_of(const char *yaml)
 {
     struct fieldset s;
-    if (fieldset_read(&arena, parse(yaml), &s, &err))
+    if (fieldset_read(&arena, parse_yaml(yaml), &s, &err))
         fail_msg("%s: %s", yaml, err.text);
     return s;
 }
@@ -105,7 +74,7 @@ static void test_what_is_no_set_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct fieldset s;
-        assert_int_equal(fieldset_read(&arena, parse(bad[i]), &s, &err), -E_SYNTAX);
+        assert_int_equal(fieldset_read(&arena, parse_yaml(bad[i]), &s, &err), -E_SYNTAX);
     }
 }
 
@@ -165,7 +134,7 @@ static void test_places_of_an_object_follow_its_type(void **state)
 {
     struct fieldset s;
     (void)state;
-    struct json *o = parse(
+    struct json *o = parse_yaml(
         "{metadata: {name: a, labels: {x: y}, finalizers: [p/q]}, spec: {replicas: 1,"
         " selector: {matchLabels: {a: b}}, template: {spec: {containers: [{name: c, args: [z],"
         " resources: {}, ports: [{containerPort: 80}], env: [{name: E, value: v}]}],"
@@ -184,7 +153,7 @@ static void assert_difference(struct apply_node n, const char *old, const char *
                               const char *removed, const char *modified, const char *added)
 {
     struct apply_difference d;
-    assert_int_equal(apply_compare(&arena, n, old ? parse(old) : NULL, parse(now), &d), 0);
+    assert_int_equal(apply_compare(&arena, n, old ? parse_yaml(old) : NULL, parse_yaml(now), &d), 0);
     assert_set(&d.removed, removed);
     assert_set(&d.modified, modified);
     assert_set(&d.added, added);
@@ -272,9 +241,9 @@ static void test_configurations_merge(void **state)
 #undef C
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct json *live = parse(cases[i].live);
+        struct json *live = parse_yaml(cases[i].live);
         assert_int_equal(
-            apply_merge(&arena, type_of("", "v1", "Pod"), live, parse(cases[i].config), &err), 0);
+            apply_merge(&arena, type_of("", "v1", "Pod"), live, parse_yaml(cases[i].config), &err), 0);
         assert_json(live, cases[i].merged);
     }
 }
@@ -300,13 +269,13 @@ static void test_what_does_not_fit_its_type_is_named(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *problems = NULL;
         assert_int_equal(
-            apply_check(&arena, type_of(DEPLOYMENT), parse(cases[i].config), &problems),
+            apply_check(&arena, type_of(DEPLOYMENT), parse_yaml(cases[i].config), &problems),
             -E_INVALID);
         assert_string_equal(problems, cases[i].problem);
     }
     const char *none = NULL;
     assert_int_equal(
-        apply_check(&arena, type_of(DEPLOYMENT), parse("{spec: {replicas: null}}"), &none), 0);
+        apply_check(&arena, type_of(DEPLOYMENT), parse_yaml("{spec: {replicas: null}}"), &none), 0);
 }
 
 /* ---- custom types ---- */
@@ -327,8 +296,8 @@ static void test_structural_schemas_are_followed(void **state)
     struct fieldset s;
     const char *problems = NULL;
     (void)state;
-    struct apply_node n = apply_node_of_custom(parse(crd));
-    struct json *o = parse("{apiVersion: a/v1, kind: A, metadata: {name: x, labels: {l: m}},"
+    struct apply_node n = apply_node_of_custom(parse_yaml(crd));
+    struct json *o = parse_yaml("{apiVersion: a/v1, kind: A, metadata: {name: x, labels: {l: m}},"
                            " spec: {size: 1, mode: 5, tags: [t], plain: [{a: b}], parts:"
                            " [{id: p, v: 1}], whole: {k: v}, free: {deep: {er: [1]}}}}");
     assert_int_equal(apply_check(&arena, n, o, &problems), 0);
@@ -338,9 +307,9 @@ static void test_structural_schemas_are_followed(void **state)
                    " 'f:mode': {}, 'f:parts': {'k:{\"id\":\"p\"}': {'.': {}, 'f:id': {},"
                    " 'f:v': {}}}, 'f:plain': {}, 'f:size': {}, 'f:tags': {'v:\"t\"': {}},"
                    " 'f:whole': {}}}");
-    assert_int_equal(apply_check(&arena, n, parse("{spec: {siz: 1}}"), &problems), -E_INVALID);
+    assert_int_equal(apply_check(&arena, n, parse_yaml("{spec: {siz: 1}}"), &problems), -E_INVALID);
     assert_string_equal(problems, ".spec.siz: field not declared in schema");
-    assert_int_equal(apply_check(&arena, n, parse("{spec: {parts: [{v: 1}]}}"), &problems),
+    assert_int_equal(apply_check(&arena, n, parse_yaml("{spec: {parts: [{v: 1}]}}"), &problems),
                      -E_INVALID);
     assert_string_equal(problems,
                         ".spec.parts: element 0: associative list with keys has an element "
@@ -354,7 +323,7 @@ static void test_without_a_schema_maps_are_granular_and_lists_atomic(void **stat
     (void)state;
     struct apply_node n = apply_node_of_custom(NULL);
     assert_int_equal(apply_places(&arena, n,
-                                  parse("{metadata: {labels: {a: b}}, spec: {x: [1], w: {z: 1}}}"),
+                                  parse_yaml("{metadata: {labels: {a: b}}, spec: {x: [1], w: {z: 1}}}"),
                                   &s),
                      0);
     assert_set(&s, "{'f:metadata': {'f:labels': {'f:a': {}}}, 'f:spec': {'.': {},"
@@ -369,7 +338,7 @@ static void test_sets_follow_types_that_became_atomic(void **state)
     struct fieldset s = set_of("{'f:metadata': {'f:labels': {'f:a': {}}}, 'f:spec': {'f:plain':"
                                " {'k:{\"a\":\"b\"}': {'.': {}, 'f:a': {}}}, 'f:size': {},"
                                " 'f:whole': {'.': {}, 'f:x': {}}, 'f:free': {'f:y': {}}}}");
-    assert_int_equal(apply_reconcile(&arena, apply_node_of_custom(parse(crd)), &s, &s), 0);
+    assert_int_equal(apply_reconcile(&arena, apply_node_of_custom(parse_yaml(crd)), &s, &s), 0);
     assert_set(&s, "{'f:metadata': {'f:labels': {'f:a': {}}}, 'f:spec': {'f:free': {'f:y': {}},"
                    " 'f:plain': {}, 'f:size': {}, 'f:whole': {}}}");
 }

@@ -1,40 +1,9 @@
 /* Strict checking, defaults, strategic merge, tables. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/lib/tree.h"
+
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "codec/yaml.h"
 #include "schema/printers.h"
-
-static struct arena arena;
-static struct err err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena, 64 << 20);
-    err_clear(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static struct json *parse(const char *yaml)
-{
-    struct json *j = NULL;
-    if (yaml_parse(&arena, str_of(yaml), NULL, &j, NULL, &err))
-        fail_msg("%s: %s", yaml, err.text);
-    return j;
-}
 
 static const struct schema_type *type_of(const char *kind)
 {
@@ -44,7 +13,7 @@ static const struct schema_type *type_of(const char *kind)
 
 static void expect_equal(const struct json *j, const char *yaml)
 {
-    if (json_equal(j, parse(yaml)))
+    if (json_equal(j, parse_yaml(yaml)))
         return;
     CLEANUP_BUF struct buf b;
     buf_init(&b, 1 << 20);
@@ -54,7 +23,7 @@ static void expect_equal(const struct json *j, const char *yaml)
 
 static void expect_checked(const char *kind, const char *in, const char *out)
 {
-    struct json *j = parse(in);
+    struct json *j = parse_yaml(in);
     if (schema_check(&arena, type_of(kind), j, SCHEMA_STRICT, NULL, &err))
         fail_msg("%s: %s", in, err.text);
     expect_equal(j, out);
@@ -62,7 +31,7 @@ static void expect_checked(const char *kind, const char *in, const char *out)
 
 static void expect_refused(const char *kind, const char *in, const char *message)
 {
-    assert_int_equal(schema_check(&arena, type_of(kind), parse(in), SCHEMA_STRICT, NULL, &err),
+    assert_int_equal(schema_check(&arena, type_of(kind), parse_yaml(in), SCHEMA_STRICT, NULL, &err),
                      -E_BAD_REQUEST);
     assert_string_equal(err.text, message);
 }
@@ -76,13 +45,13 @@ static void unknown_fields_are_named_by_path(void **state)
         "strict decoding error: unknown field \"metadata.q\", unknown field \"spec.foo\", "
         "unknown field \"spec.containers[0].bar\"");
     struct schema_problems p = {0};
-    struct json *j = parse(in);
+    struct json *j = parse_yaml(in);
     assert_int_equal(schema_check(&arena, type_of("Pod"), j, SCHEMA_WARN, &p, &err), 0);
     assert_int_equal(p.count, 3);
     assert_string_equal(p.first->text, "unknown field \"metadata.q\"");
     assert_null(json_path(j, "spec.foo"));
     p = (struct schema_problems){0};
-    assert_int_equal(schema_check(&arena, type_of("Pod"), parse(in), SCHEMA_IGNORE, &p, &err), 0);
+    assert_int_equal(schema_check(&arena, type_of("Pod"), parse_yaml(in), SCHEMA_IGNORE, &p, &err), 0);
     assert_int_equal(p.count, 0);
 }
 
@@ -113,7 +82,7 @@ static void wrong_types_are_refused_as_upstream_words_it(void **state)
 static void quantities_must_be_quantities(void **state)
 {
     (void)state;
-    struct json *j = parse("spec: {containers: [{name: c, resources: {limits: {cpu: 1x}}}]}");
+    struct json *j = parse_yaml("spec: {containers: [{name: c, resources: {limits: {cpu: 1x}}}]}");
     assert_int_equal(schema_check(&arena, type_of("Pod"), j, SCHEMA_IGNORE, NULL, &err),
                      -E_BAD_REQUEST);
     assert_non_null(strstr(err.text, "spec.containers[0].resources.limits.cpu"));
@@ -153,7 +122,7 @@ static void objects_get_upstreams_form(void **state)
 static void checking_twice_changes_nothing(void **state)
 {
     (void)state;
-    struct json *j = parse("{spec: {template: {spec: {containers: [{name: c, image: x}]}}}}");
+    struct json *j = parse_yaml("{spec: {template: {spec: {containers: [{name: c, image: x}]}}}}");
     assert_int_equal(schema_check(&arena, type_of("Deployment"), j, SCHEMA_STRICT, NULL, &err), 0);
     struct json *once = json_clone(&arena, j);
     assert_int_equal(schema_check(&arena, type_of("Deployment"), j, SCHEMA_STRICT, NULL, &err), 0);
@@ -164,7 +133,7 @@ static void checking_twice_changes_nothing(void **state)
 static void objects_that_could_not_be_read_back_are_refused(void **state)
 {
     (void)state;
-    struct json *j = parse("{kind: ConfigMap}"), *data = json_object_at(&arena, j, "data");
+    struct json *j = parse_yaml("{kind: ConfigMap}"), *data = json_object_at(&arena, j, "data");
     for (int i = 0; i <= JSON_OBJECT_MEMBERS; i++) {
         char key[16];
         snprintf(key, sizeof(key), "k%d", i);
@@ -187,7 +156,7 @@ static void objects_that_could_not_be_read_back_are_refused(void **state)
 static void presets_are_set_where_the_parent_is(void **state)
 {
     (void)state;
-    struct json *j = parse(
+    struct json *j = parse_yaml(
         "{spec: {containers: [{ports: [{containerPort: 1}, {containerPort: 2, protocol: UDP}]}]}}");
     assert_int_equal(schema_default(&arena, type_of("Pod"), j), 0);
     expect_equal(j, "{spec: {containers: [{ports: [{containerPort: 1, protocol: TCP}, "
@@ -198,7 +167,7 @@ static void expect_merged(const char *kind, const char *object, const char *patc
                           const char *result)
 {
     struct json *merged;
-    if (schema_strategic_merge(&arena, type_of(kind), parse(object), parse(patch), &merged, &err))
+    if (schema_strategic_merge(&arena, type_of(kind), parse_yaml(object), parse_yaml(patch), &merged, &err))
         fail_msg("%s: %s", patch, err.text);
     expect_equal(merged, result);
 }
@@ -268,11 +237,11 @@ static void bad_patches_are_refused_and_leave_the_object_alone(void **state)
                                         "{metadata: {$deleteFromPrimitiveList/finalizers: x}}",
                                         "{spec: {$setElementOrder/nothing: []}}",
                                         "{spec: {$retainKeys: [a], b: 1}}"};
-    struct json *object = parse("{metadata: {finalizers: [a]}, spec: {containers: [{name: a}]}}"),
+    struct json *object = parse_yaml("{metadata: {finalizers: [a]}, spec: {containers: [{name: a}]}}"),
                 *merged = NULL;
     struct json *before = json_clone(&arena, object);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        if (schema_strategic_merge(&arena, type_of("Pod"), object, parse(wrong[i]), &merged,
+        if (schema_strategic_merge(&arena, type_of("Pod"), object, parse_yaml(wrong[i]), &merged,
                                    &err) != -E_BAD_REQUEST)
             fail_msg("accepted: %s", wrong[i]);
     assert_null(merged);
@@ -287,7 +256,7 @@ static void expect_cells(const char *resource, const char *object, const char *c
     const struct schema_resource *r = schema_resource_find(STR(""), STR("v1"), str_of(resource));
     r = r ? r : schema_resource_find(STR("apps"), STR("v1"), str_of(resource));
     r = r ? r : schema_resource_find(STR("discovery.k8s.io"), STR("v1"), str_of(resource));
-    struct json *row = printers_row(&arena, r, parse(object), &o);
+    struct json *row = printers_row(&arena, r, parse_yaml(object), &o);
     assert_int_equal(json_count(json_get(row, "cells")), json_count(printers_columns(&arena, r)));
     CLEANUP_BUF struct buf b;
     buf_init(&b, 10000);
@@ -392,7 +361,7 @@ static void every_resource_has_a_cell_for_each_column(void **state)
     const struct printers_options o = {.now_ms = 1000000000000, .include = PRINTERS_METADATA};
     for (size_t i = 0; i < schema_resource_count(); i++) {
         const struct schema_resource *r = schema_resource_at(i);
-        struct json *table = printers_table(&arena, r, parse("{metadata: {name: x}}"), &o);
+        struct json *table = printers_table(&arena, r, parse_yaml("{metadata: {name: x}}"), &o);
         const struct json *row = json_first(json_get(table, "rows"));
         if (json_count(json_get(row, "cells")) != json_count(json_get(table, "columnDefinitions")))
             fail_msg("%s: %u cells, %u columns", schema_resource_name(r),
