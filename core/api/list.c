@@ -192,7 +192,7 @@ static int parse_revision(struct api_request *r, struct str continued, int64_t *
 static int open_snapshot(struct api_request *r, struct list_state *l)
 {
     struct str continued = url_param(&r->url, "continue"), start = STR("");
-    int64_t exact, revision = 0;
+    int64_t exact = 0, revision = 0;
     int rc = parse_revision(r, continued, &exact);
     if (rc != 0)
         return rc;

@@ -167,7 +167,6 @@ static int convert(void *ctx, struct str from, struct str to, const struct json 
 static int context(struct write *w, struct managed_context *ret)
 {
     const char *subresource = schema_resource_subresource(w->r->resource);
-    const struct schema_type *type = schema_resource_type(w->resource);
     struct str asked = url_param(&w->r->url, "fieldManager");
     *ret = (struct managed_context){.arena = w->a,
                                     .type = crd_apply_node(w->resource),

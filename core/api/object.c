@@ -13,10 +13,10 @@ const char *storage_group(const char *group, const char *resource)
 struct str object_key_of(struct arena *a, const char *group, const char *resource, struct str ns,
                          struct str name)
 {
-    const char *key =
-        arena_printf(a, "/%s/%s/" STR_FMT "%s" STR_FMT, storage_group(group, resource), resource,
-                     STR_ARG(ns), ns.n ? "/" : "", STR_ARG(name));
-    return key ? str_of(key) : (struct str){NULL, 0};
+    struct str parts[] = {
+        STR("/"), str_of(storage_group(group, resource)), STR("/"), str_of(resource), STR("/"), ns,
+        ns.n ? STR("/") : STR(""), name};
+    return arena_join(a, parts, sizeof parts / sizeof parts[0]);
 }
 
 struct str object_key(struct arena *a, const struct schema_resource *res, struct str ns,

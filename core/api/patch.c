@@ -232,7 +232,7 @@ int patch_apply(struct api_request *r, struct arena *a, const struct schema_reso
 {
     struct schema_problems problems = {NULL, NULL, 0};
     enum schema_validation mode = body_validation(r);
-    enum patch_kind kind;
+    enum patch_kind kind = PATCH_STRATEGIC;
     struct json *patch, *object;
     struct err err = {0};
     int rc = find_kind(r, &kind);

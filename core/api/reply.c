@@ -173,7 +173,11 @@ void reply_tree(struct api_request *r, int status, const struct json *tree)
 static void put_group_version(struct buf *out, const struct schema_resource *res)
 {
     const char *group = schema_resource_group(res);
-    buf_printf(out, "%s%s%s", group, group[0] ? "/" : "", schema_resource_version(res));
+    if (group[0]) {
+        buf_puts(out, group);
+        buf_putc(out, '/');
+    }
+    buf_puts(out, schema_resource_version(res));
 }
 
 static const struct schema_resource *main_of(const struct schema_resource *res)
@@ -270,8 +274,9 @@ int form_write(struct api_request *r, struct buf *out, const struct schema_resou
     } else {
         buf_putc(out, '{');
         if (!item) {
-            buf_printf(out, "\"kind\":\"%s\",\"apiVersion\":\"",
-                       schema_resource_kind(main_of(res)));
+            buf_puts(out, "\"kind\":\"");
+            buf_puts(out, schema_resource_kind(main_of(res)));
+            buf_puts(out, "\",\"apiVersion\":\"");
             put_group_version(out, res);
             buf_puts(out, "\",");
         }

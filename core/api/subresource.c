@@ -162,9 +162,9 @@ static struct json *scale_of(struct write *w, const struct json *o, int64_t revi
                                          0)));
     if (crd_of(w->resource)) {
         const char *path = scale_path(w, "labelSelectorPath", "");
-        struct str kept = path[0] ? json_path_str(o, path) : STR("");
-        if (kept.n)
-            json_set_path(a, s, "status.selector", json_new_str(a, kept));
+        struct str text = path[0] ? json_path_str(o, path) : STR("");
+        if (text.n)
+            json_set_path(a, s, "status.selector", json_new_str(a, text));
         return a->failed ? NULL : s;
     }
     struct selector selector;

@@ -175,7 +175,6 @@ static void sign(struct write *w, const struct json *claims, int64_t seconds)
 
 static void token_admitted(struct write *w)
 {
-    struct api_request *r = w->r;
     w->object = w->view;
     struct json *spec = json_object_at(w->a, w->object, "spec");
     struct json *audiences = json_array_at(w->a, spec, "audiences");

@@ -74,7 +74,9 @@ static int frame_write(struct api_request *r, struct buf *out, enum event_type t
     if (r->accept.media == MEDIA_PROTOBUF)
         return protobuf_put_stored_event(out, event_names[type], r->resource, store_value_bytes(v),
                                          revision);
-    buf_printf(out, "{\"type\":\"%s\",\"object\":", event_names[type]);
+    buf_puts(out, "{\"type\":\"");
+    buf_puts(out, event_names[type]);
+    buf_puts(out, "\",\"object\":");
     int rc = form_write(r, out, r->resource, store_value_bytes(v), revision, false);
     buf_puts(out, "}\n");
     return rc < 0 || out->failed ? -E_NOMEM : 0;
@@ -366,8 +368,8 @@ static bool make_range(struct api_request *r)
 void rest_watch(struct api_request *r)
 {
     struct watch_state *w = mem_zalloc(sizeof *w);
-    int64_t after;
-    bool initial;
+    int64_t after = 0;
+    bool initial = false;
     if (!w) {
         fail_memory(r);
         return;

@@ -104,16 +104,41 @@ struct str arena_str(struct arena *a, struct str s)
     return p ? str_make(p, s.n) : str_make(NULL, 0);
 }
 
+struct str arena_join(struct arena *a, const struct str *parts, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += parts[i].n;
+    char *text = arena_alloc(a, n + 1), *to = text;
+    if (!text)
+        return str_make(NULL, 0);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].n)
+            memcpy(to, parts[i].p, parts[i].n);
+        to += parts[i].n;
+    }
+    *to = 0;
+    return str_make(text, n);
+}
+
+/* Most texts fit in what the chunk has left: they are written there at once. */
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
     va_list ap, again;
+    size_t left = (size_t)(a->end - a->at);
+    char *p = a->at;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(p, left, fmt, ap);
     va_end(ap);
-    char *p = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
-    if (p)
+    if (n < 0) {
+        a->failed = true;
+        p = NULL;
+    } else if ((size_t)n < left) {
+        p = arena_alloc(a, (size_t)n + 1);
+    } else if ((p = arena_alloc(a, (size_t)n + 1))) {
         vsnprintf(p, (size_t)n + 1, fmt, again);
+    }
     va_end(again);
     return p;
 }

@@ -29,6 +29,8 @@ void *arena_zalloc(struct arena *a, size_t size_bytes) MUST_CHECK; /* zeroed */
 /* Terminated copies. */
 char *arena_strndup(struct arena *a, const char *s, size_t n) MUST_CHECK;
 char *arena_strdup(struct arena *a, const char *s) MUST_CHECK;
+/* The parts one after another; {NULL, 0}: out of memory. */
+struct str arena_join(struct arena *a, const struct str *parts, size_t count);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 /* A copy as a str; {NULL, 0} when out of memory (also sets failed). Terminated behind its end. */
 struct str arena_str(struct arena *a, struct str s) MUST_CHECK;

@@ -13,12 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLASSES = 31, KEPT_A_CLASS = 8, KEPT_BYTES = 1024 * 1024 /* a thread, all classes */ };
-
-/* musl's sizes in units of 16 bytes, of which it needs 4 itself, and two that it maps directly. */
-static const uint16_t units[CLASSES] = {63,   72,   84,   102,  127,  146,  170,  204,  255,  292,  340,
-                                        409,  511,  584,  682,  818,  1023, 1169, 1364, 1637, 2047, 2340,
-                                        2730, 3276, 4095, 4680, 5460, 6552, 8191, 9216, 16640};
+enum { CLASSES = 31, KEPT_A_CLASS = 64, KEPT_BYTES = 2048 * 1024 /* a thread, all classes */ };
 
 struct kept {
     void *blocks[CLASSES][KEPT_A_CLASS];
@@ -49,6 +44,11 @@ static bool keep(void *p)
     return false;
 }
 #else
+/* musl's sizes in units of 16 bytes, of which it needs 4 itself, and two that it maps directly. */
+static const uint16_t units[CLASSES] = {63,   72,   84,   102,  127,  146,  170,  204,  255,  292,  340,
+                                        409,  511,  584,  682,  818,  1023, 1169, 1364, 1637, 2047, 2340,
+                                        2730, 3276, 4095, 4680, 5460, 6552, 8191, 9216, 16640};
+
 static _Thread_local struct kept kept;
 
 static size_t bytes_of(unsigned class)

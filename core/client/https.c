@@ -134,7 +134,7 @@ static void call_end(struct client_call *c, int rc, const char *message)
 {
     struct client_handlers h = c->handlers;
     void *ctx = c->ctx;
-    char text[512];
+    char text[640];
     snprintf(text, sizeof text, "%s", message ? message : "");
     if (rc == 0 && c->http) {
         struct conn *kept = http_call_take_conn(c->http);

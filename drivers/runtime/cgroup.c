@@ -191,7 +191,7 @@ static int open_path(int root_fd, const char *path, int *ret_fd)
 
 int cgroup_kill(int root_fd, const char *path)
 {
-    int fd, rc = open_path(root_fd, path, &fd);
+    int fd = -1, rc = open_path(root_fd, path, &fd);
     if (rc < 0)
         return rc == -E_NOT_FOUND ? 0 : rc;
     rc = write_file(fd, "cgroup.kill", "1");
@@ -203,7 +203,7 @@ static int remove_below(int fd)
 {
     DIR *d = fdopendir(fd);
     struct dirent *e;
-    int rc = 0, child;
+    int rc = 0, child = -1;
     if (!d) {
         close(fd);
         return -err_from_errno(errno);
@@ -222,7 +222,7 @@ static int remove_below(int fd)
 
 int cgroup_remove(int root_fd, const char *path)
 {
-    int fd, rc = open_path(root_fd, path, &fd);
+    int fd = -1, rc = open_path(root_fd, path, &fd);
     if (rc < 0)
         return rc == -E_NOT_FOUND ? 0 : rc;
     if ((rc = remove_below(fd)) < 0)
