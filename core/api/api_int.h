@@ -285,15 +285,18 @@ struct list_meta {
     int64_t remaining; /* -1: not known */
 };
 int protobuf_put_tree(struct buf *out, const struct json *tree) MUST_CHECK;
-int protobuf_put_stored(struct buf *out, const struct schema_resource *res, struct str stored,
+int protobuf_put_stored(const struct api_request *r, struct buf *out,
+                        const struct schema_resource *res, struct str stored,
                         int64_t revision) MUST_CHECK;
-int protobuf_put_item(struct buf *out, const struct schema_resource *res, struct str stored,
+int protobuf_put_item(const struct api_request *r, struct buf *out,
+                      const struct schema_resource *res, struct str stored,
                       int64_t revision) MUST_CHECK;
 void protobuf_reply_list(struct api_request *r, const struct schema_resource *res,
                          const struct list_meta *meta, struct str items);
 int protobuf_put_event(struct buf *out, const char *type, const struct json *tree) MUST_CHECK;
-int protobuf_put_stored_event(struct buf *out, const char *type, const struct schema_resource *res,
-                              struct str stored, int64_t revision) MUST_CHECK;
+int protobuf_put_stored_event(const struct api_request *r, struct buf *out, const char *type,
+                              const struct schema_resource *res, struct str stored,
+                              int64_t revision) MUST_CHECK;
 
 /* ---- object.c ---- */
 struct companion { /* beside a stored value: what selectors ask for */

@@ -51,7 +51,7 @@ static bool parse_one(struct str entry, struct accept *ret)
         else if (str_starts(part, STR("stream=")) && part.n > 7 && !str_is(part, "stream=watch"))
             return false;
     }
-    if (!parse_form(&to, as) || (to.media == MEDIA_PROTOBUF && to.form != FORM_OBJECT))
+    if (!parse_form(&to, as) || (to.media == MEDIA_PROTOBUF && to.form != FORM_OBJECT && to.form != FORM_PARTIAL))
         return false;
     *ret = to;
     return true;
@@ -67,7 +67,7 @@ bool accept_parse(struct api_request *r, bool is_resource)
         struct accept one;
         found = parse_one(entry, &one) && (one.form == FORM_DISCOVERY ? !is_resource : true) &&
                 (is_resource || one.form == FORM_OBJECT || one.form == FORM_DISCOVERY) &&
-                (one.media != MEDIA_PROTOBUF || (is_resource && schema_resource_type(r->resource)));
+                (one.media != MEDIA_PROTOBUF || (is_resource && (one.form == FORM_PARTIAL || schema_resource_type(r->resource))));
         if (found)
             r->accept = one;
     }
@@ -92,7 +92,7 @@ const char *form_name(const struct api_request *r)
 {
     static const char *const names[] = {"object", "table", "partial", "discovery"};
     if (r->accept.media == MEDIA_PROTOBUF)
-        return "protobuf";
+        return r->accept.form == FORM_PARTIAL ? "protobuf/partial" : "protobuf";
     struct str include = url_param(&r->url, "includeObject");
     const char *name =
         arena_printf((struct arena *)&r->arena, "%s/" STR_FMT "/" STR_FMT, names[r->accept.form],
@@ -292,7 +292,7 @@ void reply_stored(struct api_request *r, int status, const struct schema_resourc
     buf_init(&out, LIMIT_REQUEST_ARENA);
     int rc;
     if (r->accept.media == MEDIA_PROTOBUF) {
-        rc = protobuf_put_stored(&out, res, stored, revision);
+        rc = protobuf_put_stored(r, &out, res, stored, revision);
     } else if (r->accept.media == MEDIA_YAML || r->accept.pretty) {
         rc = write_parsed(r, &out, res, stored, revision, true);
     } else {
@@ -349,7 +349,7 @@ int form_list_item(struct api_request *r, struct buf *out, const struct schema_r
                    struct store_value *v)
 {
     if (r->accept.media == MEDIA_PROTOBUF)
-        return protobuf_put_item(out, res, store_value_bytes(v), v->mod_revision);
+        return protobuf_put_item(r, out, res, store_value_bytes(v), v->mod_revision);
     if (r->accept.form != FORM_TABLE)
         return form_write(r, out, res, store_value_bytes(v), v->mod_revision, true);
     struct arena a CLEANUP_ARENA;

@@ -13,35 +13,46 @@ static const struct schema_type *type_of_tree(const struct json *tree)
     return schema_type_of_kind(group, version, json_str(json_get(tree, "kind")));
 }
 
+static const char partial[] = "PartialObjectMetadata";
+
 int protobuf_put_tree(struct buf *out, const struct json *tree)
 {
     const struct schema_type *type = type_of_tree(tree);
-    return type ? protobuf_encode(type, tree, out) : -E_UNSUPPORTED;
+    if (!type && !cstr_eq(json_cstr(json_get(tree, "kind")), partial))
+        return -E_UNSUPPORTED;
+    return protobuf_encode(type, tree, out);
 }
 
-/* The stored object decoded, and written by `encode`. */
-static int put_stored(struct buf *out, const struct schema_resource *res, struct str stored,
-                      int64_t revision,
+/* The stored object decoded, in the form asked for, and written by `encode`. */
+static int put_stored(const struct api_request *r, struct buf *out,
+                      const struct schema_resource *res, struct str stored, int64_t revision,
                       int (*encode)(const struct schema_type *, const struct json *, struct buf *))
 {
     struct arena a CLEANUP_ARENA;
     struct json *o;
     arena_init(&a, LIMIT_REQUEST_ARENA);
     int rc = object_decode(&a, res, stored, revision, &o);
-    const struct schema_type *type = rc < 0 ? NULL : type_of_tree(o);
-    return type ? encode(type, o, out) : rc < 0 ? rc : -E_UNSUPPORTED;
+    if (rc < 0)
+        return rc;
+    if (r->accept.form == FORM_PARTIAL) {
+        json_set_cstr(&a, o, "kind", partial);
+        json_set_cstr(&a, o, "apiVersion", "meta.k8s.io/v1");
+        return a.failed ? -E_NOMEM : encode(NULL, o, out);
+    }
+    const struct schema_type *type = type_of_tree(o);
+    return type ? encode(type, o, out) : -E_UNSUPPORTED;
 }
 
-int protobuf_put_stored(struct buf *out, const struct schema_resource *res, struct str stored,
-                        int64_t revision)
+int protobuf_put_stored(const struct api_request *r, struct buf *out,
+                        const struct schema_resource *res, struct str stored, int64_t revision)
 {
-    return put_stored(out, res, stored, revision, protobuf_encode);
+    return put_stored(r, out, res, stored, revision, protobuf_encode);
 }
 
-int protobuf_put_item(struct buf *out, const struct schema_resource *res, struct str stored,
-                      int64_t revision)
+int protobuf_put_item(const struct api_request *r, struct buf *out,
+                      const struct schema_resource *res, struct str stored, int64_t revision)
 {
-    return put_stored(out, res, stored, revision, protobuf_encode_item);
+    return put_stored(r, out, res, stored, revision, protobuf_encode_item);
 }
 
 void protobuf_reply_list(struct api_request *r, const struct schema_resource *res,
@@ -59,8 +70,12 @@ void protobuf_reply_list(struct api_request *r, const struct schema_resource *re
         json_set_i64(a, m, "remainingItemCount", meta->remaining);
     const char *version =
         arena_printf(a, "%s%s%s", group, group[0] ? "/" : "", schema_resource_version(res));
-    if (a->failed || protobuf_encode_list(str_of(version), str_of(schema_resource_list_kind(res)),
-                                          m, items, &out) < 0)
+    const char *kind = schema_resource_list_kind(res);
+    if (r->accept.form == FORM_PARTIAL) {
+        version = "meta.k8s.io/v1";
+        kind = "PartialObjectMetadataList";
+    }
+    if (a->failed || protobuf_encode_list(str_of(version), str_of(kind), m, items, &out) < 0)
         fail_memory(r);
     else
         reply_bytes(r, 200, reply_content_type(r), buf_str(&out));
@@ -74,11 +89,12 @@ int protobuf_put_event(struct buf *out, const char *type, const struct json *tre
     return rc < 0 ? rc : protobuf_encode_event(type, buf_str(&object), out);
 }
 
-int protobuf_put_stored_event(struct buf *out, const char *type, const struct schema_resource *res,
-                              struct str stored, int64_t revision)
+int protobuf_put_stored_event(const struct api_request *r, struct buf *out, const char *type,
+                              const struct schema_resource *res, struct str stored,
+                              int64_t revision)
 {
     struct buf object CLEANUP_BUF;
     buf_init(&object, LIMIT_REQUEST_ARENA);
-    int rc = protobuf_put_stored(&object, res, stored, revision);
+    int rc = protobuf_put_stored(r, &object, res, stored, revision);
     return rc < 0 ? rc : protobuf_encode_event(type, buf_str(&object), out);
 }

@@ -72,8 +72,8 @@ static int frame_write(struct api_request *r, struct buf *out, enum event_type t
                        struct store_value *v, int64_t revision)
 {
     if (r->accept.media == MEDIA_PROTOBUF)
-        return protobuf_put_stored_event(out, event_names[type], r->resource, store_value_bytes(v),
-                                         revision);
+        return protobuf_put_stored_event(r, out, event_names[type], r->resource,
+                                         store_value_bytes(v),                                         revision);
     buf_puts(out, "{\"type\":\"");
     buf_puts(out, event_names[type]);
     buf_puts(out, "\",\"object\":");
@@ -158,10 +158,13 @@ static void send_protobuf_bookmark(struct api_request *r, int64_t revision, bool
     arena_init(&a, 64 * 1024);
     buf_init(&out, 16 * 1024);
     struct json *o = json_new(&a, JSON_OBJECT), *m;
-    json_set_cstr(&a, o, "kind", schema_resource_kind(r->resource));
+    bool part = r->accept.form == FORM_PARTIAL;
+    json_set_cstr(&a, o, "kind",
+                  part ? "PartialObjectMetadata" : schema_resource_kind(r->resource));
     json_set_cstr(&a, o, "apiVersion",
-                  arena_printf(&a, "%s%s%s", group, group[0] ? "/" : "",
-                               schema_resource_version(r->resource)));
+                  part ? "meta.k8s.io/v1"
+                       : arena_printf(&a, "%s%s%s", group, group[0] ? "/" : "",
+                                      schema_resource_version(r->resource)));
     m = json_object_at(&a, o, "metadata");
     json_set_cstr(&a, m, "resourceVersion", arena_printf(&a, "%lld", (long long)revision));
     if (initial_end)

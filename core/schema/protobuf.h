@@ -22,7 +22,7 @@ int protobuf_decode(struct arena *a, struct str body, struct json **ret_object,
 
 /*
  * The other way, byte for byte as upstream writes it. The object is a stored one (schema_check has
- * passed), with apiVersion and kind. Appends to out. -E_NOMEM.
+ * passed), with apiVersion and kind. type NULL: a PartialObjectMetadata. Appends to out. -E_NOMEM.
  */
 int protobuf_encode(const struct schema_type *type, const struct json *object,
                     struct buf *out) MUST_CHECK;

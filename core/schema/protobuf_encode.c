@@ -352,6 +352,23 @@ static void push_struct(struct encode *e, const struct schema_type *type, const 
     }
 }
 
+/* Only its metadata, which is all that PartialObjectMetadata has. */
+static void push_partial(struct encode *e, const struct json *o)
+{
+    static const char object_meta[] = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+    size_t end = e->used;
+    push_struct(e, schema_type_find(str_of(object_meta)), json_get(o, "metadata"));
+    close_message(e, 1, end);
+}
+
+static void push_object(struct encode *e, const struct schema_type *type, const struct json *o)
+{
+    if (type)
+        push_struct(e, type, o);
+    else
+        push_partial(e, o);
+}
+
 /* ---- the envelope ---- */
 
 /* Content encoding and content type, which upstream always writes, and always empty. */
@@ -389,7 +406,7 @@ int protobuf_encode(const struct schema_type *type, const struct json *object, s
     struct encode e;
     start(&e);
     push(&e, str_make(tail, sizeof tail));
-    push_struct(&e, type, object);
+    push_object(&e, type, object);
     push_envelope(&e, json_str(json_get(object, "apiVersion")), json_str(json_get(object, "kind")));
     return done(&e, out);
 }
@@ -398,8 +415,9 @@ int protobuf_encode_item(const struct schema_type *type, const struct json *obje
 {
     struct encode e;
     start(&e);
-    push_struct(&e, type, object);
-    close_message(&e, 2, 0);
+    size_t end = e.used;
+    push_object(&e, type, object);
+    close_message(&e, 2, end);
     return done(&e, out);
 }
 

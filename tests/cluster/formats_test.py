@@ -114,6 +114,33 @@ def watches(c):
     expect(b"k8s.io/initial-events-end" in events[30][1][2], events[30])
 
 
+def metadata_only(c):
+    """What client-go's metadata client asks for: of built-in and of custom resources."""
+    asked = PROTOBUF + ";as={};g=meta.k8s.io;v=v1"
+    status, headers, body = c.request("GET", MAPS + "/m", accept=asked.format("PartialObjectMetadata"))
+    expect(status == 200 and headers["content-type"].startswith(PROTOBUF), f"{status} {headers}")
+    version, kind, message = opened(body)
+    expect((version, kind) == ("meta.k8s.io/v1", "PartialObjectMetadata"), f"{version} {kind}")
+    expect([n for n, _ in fields(message)] == [1] and one(one(message, 1), 1) == b"m", "metadata and nothing else")
+    c.k("apply", "-f", "-", input=json.dumps({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "cups.example.com"},
+             "spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": "cups", "kind": "Cup"},
+                      "versions": [{"name": "v1", "served": True, "storage": True,
+                                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}))
+    c.k("wait", "--for=condition=Established", "crd/cups.example.com", "--timeout=20s")
+    c.k("apply", "-f", "-", input=json.dumps({"apiVersion": "example.com/v1", "kind": "Cup", "metadata": {"name": "tea", "namespace": "default"}, "size": 3}))
+    cups = "/apis/example.com/v1/namespaces/default/cups"
+    status, headers, body = c.request("GET", cups, accept=asked.format("PartialObjectMetadataList"))
+    version, kind, message = opened(body)
+    expect((status, version, kind) == (200, "meta.k8s.io/v1", "PartialObjectMetadataList"), f"{status} {version} {kind}")
+    expect([one(one(v, 1), 1) for n, v in fields(message) if n == 2] == [b"tea"], message)
+    status, headers, body = c.request("GET", cups + "?watch=1&timeoutSeconds=1", accept=asked.format("PartialObjectMetadata"))
+    event = opened(one(one(body[4:4 + struct.unpack(">I", body[:4])[0]], 2), 1))
+    expect(event[1] == "PartialObjectMetadata" and one(one(event[2], 1), 1) == b"tea", event)
+    status, headers, body = c.request("GET", cups, accept=PROTOBUF)
+    expect(status == 406, "custom resources themselves have no protobuf")
+    c.k("delete", "crd", "cups.example.com")
+
+
 def errors(c):
     status, headers, body = c.request("GET", MAPS + "/none", accept=PROTOBUF)
     expect(status == 404 and opened(body)[:2] == ("v1", "Status") and b'configmaps "none" not found' in body, f"{status} {body}")
@@ -133,6 +160,7 @@ def others(c):
 run(Control(), (
     ("the control plane starts", lambda c: c.start()),
     ("an object in protobuf, and sent back", objects),
+    ("metadata alone in protobuf", metadata_only),
     ("every kind can be listed in protobuf", every_kind),
     ("lists in chunks", lists),
     ("watches", watches),
