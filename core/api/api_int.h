@@ -102,7 +102,10 @@ struct crds;
 struct crd_cleanup;
 struct kind_field {              /* selectable, besides metadata.name and metadata.namespace */
     const char *selector, *path; /* dotted path in the stored form */
+    const char *absent;          /* value where there is none: booleans and numbers; NULL: "" */
+    const char *other;           /* path whose value it has instead of an empty one, or NULL */
 };
+#define SELECTABLE(path_) .selector = path_, .path = path_
 
 enum kind_flag {
     KIND_STATUS = 1 << 0,     /* has a status subresource: create and update leave status alone */
@@ -119,7 +122,7 @@ struct kind {
     const char *group, *resource;
     unsigned flags;
     const char *(*name_rule)(struct str name); /* NULL: names_dns1123_subdomain */
-    const struct kind_field *fields;           /* ends with {NULL, NULL}; or NULL */
+    const struct kind_field *fields;           /* ends with {.selector = NULL}; or NULL */
     /* Each gets the write with object (and old, on update); problems go to w->errors. */
     void (*set_defaults)(struct write *w);
     void (*prepare_create)(struct write *w);
@@ -322,6 +325,8 @@ int object_encode(struct arena *a, const struct schema_resource *res, struct jso
                   struct buf *out) MUST_CHECK;
 /* Is the resource kept in another version's form than its own? */
 bool object_converted(const struct schema_resource *res);
+/* Name of a selectable field as the stored form has it; field itself where that is the same. */
+struct str convert_field(struct arena *a, const struct schema_resource *res, struct str field);
 /* Moves a tree between a resource's own form and the stored one. */
 int convert_from_stored(struct arena *a, const struct schema_resource *res,
                         struct json *object) MUST_CHECK;

@@ -36,6 +36,18 @@ bool object_converted(const struct schema_resource *res)
     return is_new_event(res) || is_old_autoscaler(res) || crd_of(res);
 }
 
+struct str convert_field(struct arena *a, const struct schema_resource *res, struct str field)
+{
+    if (!is_new_event(res))
+        return field;
+    if (str_is(field, "reportingController"))
+        return STR("reportingComponent");
+    struct str part = STR("regarding.");
+    if (!str_starts(field, part))
+        return field;
+    return str_of(arena_printf(a, "involvedObject." STR_FMT, (int)(field.n - part.n), field.p + part.n));
+}
+
 static void rename_members(struct json *object, bool to_stored)
 {
     for (struct json *m = json_first(object); m; m = m->next)

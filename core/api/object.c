@@ -145,6 +145,14 @@ static struct str field_text(const struct json *j, char number[24])
     return STR("");
 }
 
+static struct str field_of(const struct kind_field *f, const struct json *object, char number[24])
+{
+    struct str text = field_text(json_path(object, f->path), number);
+    if (!text.n && f->other)
+        text = field_text(json_path(object, f->other), number);
+    return text.n || !f->absent ? text : str_of(f->absent);
+}
+
 static struct str keep(char **at, struct str s)
 {
     struct str kept = str_make(*at, s.n);
@@ -163,7 +171,7 @@ struct companion *companion_new(const struct kind *kind, const struct json *obje
     for (const struct json *m = json_first(labels); m; m = m->next)
         bytes += m->key.n + json_str(m).n;
     for (uint32_t i = 0; i < fields; i++)
-        bytes += field_text(json_path(object, kind->fields[i].path), number).n;
+        bytes += field_of(&kind->fields[i], object, number).n;
     struct companion *c = mem_alloc(sizeof *c + pairs * sizeof(struct str) + bytes);
     if (!c)
         return NULL;
@@ -174,7 +182,7 @@ struct companion *companion_new(const struct kind *kind, const struct json *obje
         c->pairs[n++] = keep(&at, json_str(m));
     }
     for (uint32_t i = 0; i < fields; i++)
-        c->pairs[n++] = keep(&at, field_text(json_path(object, kind->fields[i].path), number));
+        c->pairs[n++] = keep(&at, field_of(&kind->fields[i], object, number));
     c->form = kind->form;
     c->label_count = json_count(labels);
     c->field_count = fields;

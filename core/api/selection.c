@@ -36,7 +36,8 @@ int selection_parse(struct api_request *r, struct selection *ret)
         return fail_bad_request(r, "a field selector may have at most 8 terms");
     for (uint32_t i = 0; i < s->fields.count; i++) {
         const struct selector_field *f = &s->fields.terms[i];
-        if (find_field(s, f->field, &s->field_at[i]) < 0)
+        struct str name = convert_field(&r->arena, r->resource, f->field);
+        if (find_field(s, name, &s->field_at[i]) < 0)
             return fail_bad_request(r, "field label not supported: " STR_FMT, STR_ARG(f->field));
         if (s->field_at[i] == FIELD_NAME && f->equal)
             s->key_name = f->value;

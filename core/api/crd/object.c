@@ -225,7 +225,7 @@ static void select_fields(struct crd_version *v, struct arena *a, const struct j
     for (const struct json *f = json_first(fields); f; f = f->next) {
         const char *path = json_path_cstr(f, "jsonPath");
         path += path[0] == '.';
-        out[n++] = (struct kind_field){path, path};
+        out[n++] = (struct kind_field){SELECTABLE(path)};
     }
     v->kind.fields = out;
 }

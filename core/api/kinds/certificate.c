@@ -259,7 +259,7 @@ static int commit(struct write *w)
     return 0;
 }
 
-static const struct kind_field fields[] = {{"spec.signerName", "spec.signerName"}, {NULL, NULL}};
+static const struct kind_field fields[] = {{SELECTABLE("spec.signerName")}, {.selector = NULL}};
 
 const struct kind kind_certificate_request = {.group = "certificates.k8s.io",
                                               .resource = "certificatesigningrequests",

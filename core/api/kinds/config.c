@@ -4,7 +4,7 @@
 
 enum { DATA_BYTES = 1024 * 1024 };
 
-static const struct kind_field secret_fields[] = {{"type", "type"}, {NULL, NULL}};
+static const struct kind_field secret_fields[] = {{SELECTABLE("type")}, {.selector = NULL}};
 
 static size_t check_keys(struct field_errors *e, const char *part, const struct json *data,
                          const struct json *other)

@@ -1,7 +1,8 @@
 /* Jobs and CronJobs: their objects; the controllers that act on them come later. */
 #include "api/kinds/kinds.h"
 
-static const struct kind_field fields[] = {{"status.successful", "status.succeeded"}, {NULL, NULL}};
+static const struct kind_field fields[] = {
+    {.selector = "status.successful", .path = "status.succeeded", .absent = "0"}, {.selector = NULL}};
 
 static void job_spec_default(struct arena *a, struct json *spec)
 {

@@ -5,7 +5,7 @@
 #include "api/kinds/kinds.h"
 #include "codec/names.h"
 
-static const struct kind_field fields[] = {{"status.phase", "status.phase"}, {NULL, NULL}};
+static const struct kind_field fields[] = {{SELECTABLE("status.phase")}, {.selector = NULL}};
 
 static void set_label(struct write *w)
 {

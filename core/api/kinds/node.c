@@ -2,8 +2,8 @@
 #include "api/kinds/kinds.h"
 #include "codec/names.h"
 
-static const struct kind_field fields[] = {{"spec.unschedulable", "spec.unschedulable"},
-                                           {NULL, NULL}};
+static const struct kind_field fields[] = {
+    {SELECTABLE("spec.unschedulable"), .absent = "false"}, {.selector = NULL}};
 
 static void validate(struct write *w)
 {

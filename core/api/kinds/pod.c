@@ -3,15 +3,15 @@
 #include "codec/quantity.h"
 
 static const struct kind_field fields[] = {
-    {"spec.nodeName", "spec.nodeName"},
-    {"spec.restartPolicy", "spec.restartPolicy"},
-    {"spec.schedulerName", "spec.schedulerName"},
-    {"spec.serviceAccountName", "spec.serviceAccountName"},
-    {"spec.hostNetwork", "spec.hostNetwork"},
-    {"status.phase", "status.phase"},
-    {"status.podIP", "status.podIP"},
-    {"status.nominatedNodeName", "status.nominatedNodeName"},
-    {NULL, NULL},
+    {SELECTABLE("spec.nodeName")},
+    {SELECTABLE("spec.restartPolicy")},
+    {SELECTABLE("spec.schedulerName")},
+    {SELECTABLE("spec.serviceAccountName")},
+    {SELECTABLE("spec.hostNetwork"), .absent = "false"},
+    {SELECTABLE("status.phase")},
+    {SELECTABLE("status.podIP")},
+    {SELECTABLE("status.nominatedNodeName")},
+    {.selector = NULL},
 };
 
 static void set_defaults(struct write *w)

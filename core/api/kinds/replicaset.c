@@ -1,7 +1,8 @@
 /* ReplicaSets, and their ancestors the ReplicationControllers. */
 #include "api/kinds/kinds.h"
 
-static const struct kind_field fields[] = {{"status.replicas", "status.replicas"}, {NULL, NULL}};
+static const struct kind_field fields[] = {
+    {SELECTABLE("status.replicas"), .absent = "0"}, {.selector = NULL}};
 
 static void set_defaults(struct write *w)
 {

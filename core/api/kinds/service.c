@@ -6,7 +6,7 @@
 #include "codec/names.h"
 
 static const struct kind_field fields[] = {
-    {"spec.clusterIP", "spec.clusterIP"}, {"spec.type", "spec.type"}, {NULL, NULL}};
+    {SELECTABLE("spec.clusterIP")}, {SELECTABLE("spec.type")}, {.selector = NULL}};
 
 bool service_external(const struct json *service)
 {

@@ -138,18 +138,18 @@ const struct kind kind_endpoint_slice = {
 /* ---- events: one storage, two groups ---- */
 
 static const struct kind_field event_fields[] = {
-    {"involvedObject.kind", "involvedObject.kind"},
-    {"involvedObject.namespace", "involvedObject.namespace"},
-    {"involvedObject.name", "involvedObject.name"},
-    {"involvedObject.uid", "involvedObject.uid"},
-    {"involvedObject.apiVersion", "involvedObject.apiVersion"},
-    {"involvedObject.resourceVersion", "involvedObject.resourceVersion"},
-    {"involvedObject.fieldPath", "involvedObject.fieldPath"},
-    {"reason", "reason"},
-    {"reportingComponent", "reportingComponent"},
-    {"source", "source.component"},
-    {"type", "type"},
-    {NULL, NULL},
+    {SELECTABLE("involvedObject.kind")},
+    {SELECTABLE("involvedObject.namespace")},
+    {SELECTABLE("involvedObject.name")},
+    {SELECTABLE("involvedObject.uid")},
+    {SELECTABLE("involvedObject.apiVersion")},
+    {SELECTABLE("involvedObject.resourceVersion")},
+    {SELECTABLE("involvedObject.fieldPath")},
+    {SELECTABLE("reason")},
+    {SELECTABLE("reportingComponent")},
+    {.selector = "source", .path = "source.component", .other = "reportingComponent"},
+    {SELECTABLE("type")},
+    {.selector = NULL},
 };
 
 static void validate_event(struct write *w)

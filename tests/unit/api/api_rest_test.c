@@ -369,6 +369,32 @@ static void a_collection_is_deleted_by_selector(void **state)
     expect(ask(f, "GET", MAPS "/d3", NULL), 200);
 }
 
+static size_t count(struct fixture *f, const char *target)
+{
+    struct answer *a = ask(f, "GET", target, NULL);
+    expect(a, 200);
+    return json_count(json_get(a->json, "items"));
+}
+
+static void fields_that_are_not_there_have_their_zero_value(void **state)
+{
+    struct fixture *f = *state;
+    expect(ask(f, "POST", "/api/v1/nodes", "{\"metadata\":{\"name\":\"n1\"}}"), 201);
+    expect(ask(f, "POST", "/api/v1/nodes",
+               "{\"metadata\":{\"name\":\"n2\"},\"spec\":{\"unschedulable\":true}}"),
+           201);
+    assert_int_equal(count(f, "/api/v1/nodes?fieldSelector=spec.unschedulable%3Dfalse"), 1);
+    assert_int_equal(count(f, "/api/v1/nodes?fieldSelector=spec.unschedulable%3Dtrue"), 1);
+    expect(ask(f, "POST", "/api/v1/namespaces/default/events",
+               "{\"metadata\":{\"name\":\"e1\"},\"reportingComponent\":\"c\","
+               "\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"default\"}}"),
+           201);
+    assert_int_equal(count(f, "/api/v1/events?fieldSelector=source%3Dc"), 1);
+    assert_int_equal(count(f, "/apis/events.k8s.io/v1/events?fieldSelector="
+                              "regarding.kind%3DPod,reportingController%3Dc"),
+                     1);
+}
+
 static void paths_that_name_objects_twice_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -461,6 +487,7 @@ int main(void)
         T(finalizers_hold_an_object_until_the_last_is_gone),
         T(propagation_is_asked_for_by_finalizers),
         T(a_collection_is_deleted_by_selector),
+        T(fields_that_are_not_there_have_their_zero_value),
         T(paths_that_name_objects_twice_are_refused),
         T(every_resource_can_be_listed),
         T(events_are_one_storage_for_two_groups),
