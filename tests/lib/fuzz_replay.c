@@ -57,7 +57,7 @@ static int replay(const char *path)
 int main(int argc, char **argv)
 {
     int failures = 0;
-    uint8_t *nothing = malloc(1);
+    uint8_t *nothing = calloc(1, 1);
     LLVMFuzzerTestOneInput(nothing, 0);
     free(nothing);
     for (int i = 1; i < argc; i++)
