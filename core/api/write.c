@@ -12,6 +12,9 @@
 #include "codec/time.h"
 #include "schema/managed.h"
 
+/* One of those that contend for a quota gets through each time, in the order in which they came. */
+enum { CHARGES_MOST = 2 * LIMIT_CONNECTIONS };
+
 static void attempt(struct api_request *r);
 
 const struct schema_resource *resource_main(const struct schema_resource *res)
@@ -199,6 +202,8 @@ static bool last_hold_gone(struct write *w)
 
 /* ---- to the store ---- */
 
+static void charge(struct write *w);
+
 static void on_stored(struct api_request *r, const struct store_result *result)
 {
     struct write *w = r->write;
@@ -209,6 +214,10 @@ static void on_stored(struct api_request *r, const struct store_result *result)
     }
     if (result->rc != -E_CONFLICT) {
         fail_code(r, result->rc, NULL);
+        return;
+    }
+    if (result->failed_compare > (int)w->own_compares && w->charges < CHARGES_MOST) {
+        charge(w);
         return;
     }
     bool own = result->failed_compare == 0;
@@ -235,6 +244,16 @@ static void submit(struct write *w)
     }
     memcpy(ops + 1, w->ops, w->op_count * sizeof ops[0]);
     request_txn(w->r, compares, w->compare_count + 1, ops, w->op_count + 1, on_stored);
+}
+
+/* Only what quotas say is decided again on a conflict with one of them. */
+static void charge(struct write *w)
+{
+    w->charges++;
+    w->compare_count = w->own_compares;
+    w->op_count = w->own_ops;
+    if (admit_resource_quota(w) == 0)
+        submit(w);
 }
 
 /* Who set which fields: of what the client sent, before anything is added here. */
@@ -407,10 +426,12 @@ static void finish(struct write *w, struct json *object)
         fail_memory(r);
         return;
     }
-    if (r->dry_run)
+    w->own_compares = w->compare_count;
+    w->own_ops = w->op_count;
+    if (!r->dry_run)
+        charge(w);
+    else if (admit_resource_quota(w) == 0)
         w->on_done(w, buf_str(&w->stored), w->current ? w->current->mod_revision : 0);
-    else
-        submit(w);
 }
 
 static void decide_made(struct write *w)

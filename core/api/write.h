@@ -34,6 +34,9 @@ struct write {
     size_t compare_count;
     struct store_op ops[WRITE_OPS];
     size_t op_count;
+    /* Of compares and ops, before those that charge quotas; and how often they were taken anew. */
+    size_t own_compares, own_ops;
+    unsigned charges;
     int64_t wanted_revision; /* that the client says it changes; 0: whatever there is */
     bool generated_name;
     bool
@@ -96,6 +99,8 @@ int admit_limit_ranger(struct write *w);
 int admit_tolerations(struct write *w);
 int admit_pod_security(struct write *w);
 int admit_priority(struct write *w);
+/* Last of all, when the object stands: charges it to the quotas of its namespace. */
+int admit_resource_quota(struct write *w);
 
 /* meta.c */
 void meta_prepare_create(struct write *w);

@@ -18,6 +18,7 @@ static const struct {
     {"node-lifecycle", "node-controller", node_lifecycle_start},
     {"clusterrole-aggregation", "clusterrole-aggregation-controller", aggregation_start},
     {"certificates", "certificate-controller", certificates_start},
+    {"resource-quota", "resourcequota-controller", resource_quota_start},
     {"token-cleaner", "token-cleaner", token_cleaner_start},
     {"account-secrets", NULL, account_secrets_start},
 };

@@ -36,13 +36,13 @@ static const struct kind *const own[] = {
     &kind_validating_webhooks,
     &kind_admission_policy,
     &kind_admission_binding,
+    &kind_resource_quota,
 };
 
 static const struct kind plain[] = {
     {.group = "", .resource = "persistentvolumes", .flags = KIND_STATUS | KIND_RETURN_DELETED},
     {.group = "", .resource = "persistentvolumeclaims", .flags = KIND_STATUS | KIND_RETURN_DELETED},
     {.group = "", .resource = "podtemplates", .flags = KIND_GENERATION | KIND_RETURN_DELETED},
-    {.group = "", .resource = "resourcequotas", .flags = KIND_STATUS | KIND_RETURN_DELETED},
     {.group = "apiregistration.k8s.io", .resource = "apiservices", .flags = KIND_STATUS},
     {.group = "autoscaling", .resource = "horizontalpodautoscalers", .flags = KIND_STATUS},
     {.group = "flowcontrol.apiserver.k8s.io",

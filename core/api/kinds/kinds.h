@@ -10,7 +10,7 @@ extern const struct kind kind_pod, kind_deployment, kind_replicaset, kind_replic
     kind_priority_class, kind_job, kind_cron_job, kind_role, kind_cluster_role,
     kind_role_binding, kind_cluster_role_binding, kind_limit_range, kind_certificate_request,
     kind_custom_resource_definition, kind_mutating_webhooks, kind_validating_webhooks,
-    kind_admission_policy, kind_admission_binding;
+    kind_admission_policy, kind_admission_binding, kind_resource_quota;
 
 /* ---- pod specs, also of templates ---- */
 void pod_spec_default(struct arena *a, struct json *spec);
