@@ -5,6 +5,7 @@
 #include "api/admission/webhook.h"
 #include "api/crd/crd.h"
 #include "api/auth/auth.h"
+#include "api/flow/ensure.h"
 #include "api/write.h"
 
 enum { TICK_MS = 1000 };
@@ -75,6 +76,7 @@ void api_free(struct api *api)
     crds_free(api);
     hooks_free(api);
     bootstrap_free(api->bootstrap);
+    flow_ensure_free(api->flow_ensure);
     auth_free(api);
     mem_free(api->node_name);
     mem_free(api->node_addr);

@@ -15,6 +15,7 @@
  *   expire.c       old events go
  *   crd/           resources that clients defined
  *   bootstrap.c    first objects
+ *   flow/          flow schemas and priority levels: the default ones
  *   local.c        the in-process client
  *   kinds/         one file a kind
  *   admission/     what changes or refuses writes from outside the kind
@@ -213,6 +214,7 @@ struct api {
     struct expiry *expiry;
     struct prng prng;
     struct bootstrap *bootstrap;
+    struct flow_ensure *flow_ensure; /* of default flow schemas; NULL before bootstrap */
     bool ready;                    /* what clients take for granted is there */
     struct loop_timer watch_timer; /* bookmarks, timeouts, expiry of snapshots */
 };

@@ -1,7 +1,8 @@
 /*
  * What clients take for granted, made at the first start and mended at every later one: namespaces,
  * priority classes, the accounts and CA bundles of the first namespaces, Services
- * default/kubernetes and kube-system/kube-dns, and the default roles. All of it goes through the API as anybody's would,
+ * default/kubernetes and kube-system/kube-dns, the default roles, and the default flow schemas and
+ * priority levels. All of it goes through the API as anybody's would,
  * one request after the other; an object that is there already is left alone, except the endpoints
  * of default/kubernetes, which follow the address of this machine.
  *
@@ -14,6 +15,7 @@
 
 #include "api/api_int.h"
 #include "api/auth/seed.h"
+#include "api/flow/ensure.h"
 
 enum { STEPS = 40, RETRIES = 5, RETRY_MS = 200 };
 
@@ -97,11 +99,18 @@ static void on_reply(void *ctx, const struct client_reply *r)
     }
 }
 
+static void ensured(void *ctx, int rc, const char *message)
+{
+    finish(ctx, rc, message);
+}
+
 static void seeded(void *ctx, int rc, const char *message)
 {
     struct bootstrap *b = ctx;
     b->seed = NULL;
-    finish(b, rc, message);
+    if (rc == 0 && (rc = flow_ensure_start(b->api, ensured, b, &b->api->flow_ensure)) == 0)
+        return;
+    finish(b, rc, rc < 0 && !message[0] ? err_text(rc) : message);
 }
 
 static void run(void *ctx)

@@ -133,13 +133,19 @@ void field_too_many(struct field_errors *e, const struct field *f, int64_t count
 void field_unsupported(struct field_errors *e, const struct field *f, struct str value,
                        const char *const *allowed)
 {
-    struct buf text CLEANUP_BUF;
     struct json j = string_node(value);
+    field_unsupported_json(e, f, &j, allowed);
+}
+
+void field_unsupported_json(struct field_errors *e, const struct field *f, const struct json *value,
+                            const char *const *allowed)
+{
+    struct buf text CLEANUP_BUF;
     buf_init(&text, 4096);
     buf_puts(&text, "supported values: ");
     for (size_t i = 0; allowed[i]; i++)
         buf_printf(&text, "%s\"%s\"", i ? ", " : "", allowed[i]);
-    add_valued(e, f, "FieldValueNotSupported", "Unsupported value", &j, buf_cstr(&text));
+    add_valued(e, f, "FieldValueNotSupported", "Unsupported value", value, buf_cstr(&text));
 }
 
 void field_check_name(struct field_errors *e, const struct field *f, struct str value,

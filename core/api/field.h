@@ -53,6 +53,8 @@ void field_too_many(struct field_errors *e, const struct field *f, int64_t count
 /* allowed ends with NULL. */
 void field_unsupported(struct field_errors *e, const struct field *f, struct str value,
                        const char *const *allowed);
+void field_unsupported_json(struct field_errors *e, const struct field *f, const struct json *value,
+                            const char *const *allowed);
 
 /* ---- checks that many kinds share; absent values are not looked at ---- */
 void field_check_name(struct field_errors *e, const struct field *f, struct str value,

@@ -6,6 +6,8 @@
 #include "codec/names.h"
 
 static const struct kind *const own[] = {
+    &kind_flow_schema,
+    &kind_priority_level,
     &kind_pod,
     &kind_deployment,
     &kind_replicaset,
@@ -45,12 +47,6 @@ static const struct kind plain[] = {
     {.group = "", .resource = "podtemplates", .flags = KIND_GENERATION | KIND_RETURN_DELETED},
     {.group = "apiregistration.k8s.io", .resource = "apiservices", .flags = KIND_STATUS},
     {.group = "autoscaling", .resource = "horizontalpodautoscalers", .flags = KIND_STATUS},
-    {.group = "flowcontrol.apiserver.k8s.io",
-     .resource = "flowschemas",
-     .flags = KIND_STATUS | KIND_GENERATION},
-    {.group = "flowcontrol.apiserver.k8s.io",
-     .resource = "prioritylevelconfigurations",
-     .flags = KIND_STATUS | KIND_GENERATION},
     {.group = "networking.k8s.io", .resource = "ingresses", .flags = KIND_STATUS | KIND_GENERATION},
     {.group = "networking.k8s.io", .resource = "ingressclasses", .flags = KIND_GENERATION},
     {.group = "networking.k8s.io", .resource = "networkpolicies", .flags = KIND_GENERATION},
