@@ -175,6 +175,157 @@ def life_of_claim(c):
     s.wait(persistentvolumeclaims="0", requests_storage="0", gold_storageclass_storage_k8s_io__persistentvolumeclaims="0")
 
 
+def life_of_custom_resource(c):
+    s = Space(c, "custom")
+    c.k("create", "-f", "-", input=json.dumps({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "noxus.example.com"}, "spec": {
+        "group": "example.com", "scope": "Namespaced", "names": {"plural": "noxus", "kind": "Noxu"},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}))
+    c.k("wait", "--for=condition=Established", "crd/noxus.example.com")
+    s.quota(hard={"count/noxus.example.com": "1"})
+    noxu = lambda name: {"apiVersion": "example.com/v1", "kind": "Noxu", "metadata": {"name": name}}
+    s.create("noxus", noxu("test-cr-1"), "apis/example.com/v1")
+    expect(s.used() == {"count/noxus.example.com": "1"}, f"{s.used()}")
+    s.refused("noxus", noxu("test-cr-2"), 'noxus.example.com "test-cr-2" is forbidden: exceeded quota: test-quota, requested: count/noxus.example.com=1, '
+              "used: count/noxus.example.com=1, limited: count/noxus.example.com=1", group="apis/example.com/v1")
+    status, _ = s.send("PATCH", "noxus/applied?fieldManager=t", noxu("applied"), "apis/example.com/v1", Content_Type="application/apply-patch+yaml")
+    expect(status == 403, "what is applied is charged too")
+    s.delete("noxus/test-cr-1", "apis/example.com/v1")
+    s.wait(count__noxus_example_com="0")
+    c.k("delete", "crd", "noxus.example.com", "--timeout=20s")
+
+
+COMPUTE = {"pods": "5", "requests.cpu": "1", "requests.memory": "500Mi", "limits.cpu": "2", "limits.memory": "1Gi"}
+REQUESTS, LIMITS = {"cpu": "500m", "memory": "200Mi"}, {"cpu": "1", "memory": "400Mi"}
+
+
+def terminating(c):
+    s = Space(c, "terminating")
+    s.quota("quota-terminating", COMPUTE, scopes=["Terminating"])
+    s.quota("quota-not-terminating", COMPUTE, scopes=["NotTerminating"])
+    for name, more, inside, outside in (("long", {}, "quota-not-terminating", "quota-terminating"), ("short", {"activeDeadlineSeconds": 3600}, "quota-terminating", "quota-not-terminating")):
+        s.create("pods", pod(name, REQUESTS, LIMITS, **more))
+        expect(s.used(inside) == {"pods": "1", "requests.cpu": "500m", "requests.memory": "200Mi", "limits.cpu": "1", "limits.memory": "400Mi"}, f"{inside}: {s.used(inside)}")
+        expect(set(s.used(outside).values()) == {"0"}, f"{outside}: {s.used(outside)}")
+        s.delete(f"pods/{name}")
+        s.wait(inside, pods="0", requests_cpu="0", limits_memory="0")
+    s.create("pods", pod("turns", REQUESTS, LIMITS))
+    s.send("PATCH", "pods/turns", {"spec": {"activeDeadlineSeconds": 100}}, Content_Type="application/merge-patch+json")
+    s.wait("quota-not-terminating", pods="0")
+    s.wait("quota-terminating", pods="1", requests_cpu="500m")
+
+
+def best_effort(c):
+    s = Space(c, "besteffort")
+    s.quota("quota-besteffort", {"pods": "5"}, scopes=["BestEffort"])
+    s.quota("quota-not-besteffort", {"pods": "5"}, scopes=["NotBestEffort"])
+    for name, made, inside, outside in (("best", pod("best"), "quota-besteffort", "quota-not-besteffort"), ("burst", pod("burst", REQUESTS, LIMITS), "quota-not-besteffort", "quota-besteffort")):
+        s.create("pods", made)
+        expect(s.used(inside) == {"pods": "1"} and s.used(outside) == {"pods": "0"}, f"{s.used(inside)} {s.used(outside)}")
+        s.delete(f"pods/{name}")
+        s.wait(inside, pods="0")
+
+
+def selectors(c):
+    s = Space(c, "selectors")
+    for name in ("high", "low"):
+        c.k("create", "priorityclass", name, "--value=1000")
+    match = lambda scope, operator, *values: {"matchExpressions": [{"scopeName": scope, "operator": operator, **({"values": list(values)} if values else {})}]}
+    s.quota("high", {"pods": "1"}, scopeSelector=match("PriorityClass", "In", "high"))
+    s.quota("not-high", {"pods": "1"}, scopeSelector=match("PriorityClass", "NotIn", "high"))
+    s.quota("abroad", {"pods": "0"}, scopeSelector=match("CrossNamespacePodAffinity", "Exists"))
+    s.quota("vac", {"persistentvolumeclaims": "1"}, scopeSelector=match("VolumeAttributesClass", "In", "gold"))
+    s.create("pods", pod("first", priorityClassName="high"))
+    expect(s.used("high") == {"pods": "1"} and s.used("not-high") == {"pods": "0"}, f"{s.used('high')} {s.used('not-high')}")
+    s.refused("pods", pod("second", priorityClassName="high"), 'pods "second" is forbidden: exceeded quota: high, requested: pods=1, used: pods=1, limited: pods=1')
+    s.create("pods", pod("third", priorityClassName="low"))
+    s.refused("pods", pod("fourth"), 'pods "fourth" is forbidden: exceeded quota: not-high, requested: pods=1, used: pods=1, limited: pods=1')
+    term = {"topologyKey": "x", "namespaceSelector": {}}
+    s.delete("pods/third")
+    s.wait("not-high", pods="0")
+    s.refused("pods", pod("far", affinity={"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}),
+              'pods "far" is forbidden: exceeded quota: abroad, requested: pods=1, used: pods=0, limited: pods=0')
+    s.create("persistentvolumeclaims", claim("plain"))
+    s.create("persistentvolumeclaims", claim("gold", volumeAttributesClassName="gold"))
+    s.refused("persistentvolumeclaims", claim("more", volumeAttributesClassName="gold"),
+              'persistentvolumeclaims "more" is forbidden: exceeded quota: vac, requested: persistentvolumeclaims=1, used: persistentvolumeclaims=1, limited: persistentvolumeclaims=1')
+
+
+def status_applies(c):
+    s = Space(c, "status")
+    s.quota("q", {"cpu": "500m", "memory": "500Mi"})
+    patch = {"Content_Type": "application/strategic-merge-patch+json"}
+    status, o = s.send("PATCH", "resourcequotas/q", {"spec": {"hard": {"cpu": "1", "memory": "1Gi"}}}, **patch)
+    expect(status == 200 and o["spec"]["hard"] == {"cpu": "1", "memory": "1Gi"}, f"{o}")
+    cluster.retry(lambda: expect(s.send("GET", "resourcequotas/q/status")[1]["status"]["hard"] == {"cpu": "1", "memory": "1Gi"}, "status follows"), 10)
+    status, o = s.send("PATCH", "resourcequotas/q/status", {"metadata": {"labels": {"a": "b"}}, "spec": {"hard": {"cpu": "9"}}, "status": {"hard": {"cpu": "2", "memory": "2Gi"}}}, **patch)
+    expect(status == 200 and o["status"]["hard"] == {"cpu": "2", "memory": "2Gi"} and o["spec"]["hard"]["cpu"] == "1" and o["metadata"]["labels"] == {"a": "b"}, f"{o}")
+    cluster.retry(lambda: expect(s.send("GET", "resourcequotas/q")[1]["status"]["hard"] == {"cpu": "1", "memory": "1Gi"}, "status is reset"), 10)
+    status, o = s.send("PATCH", "resourcequotas/q/status", {"status": {"used": {"foo": "1"}}}, **patch)
+    expect(status == 422 and o["message"] == 'ResourceQuota "q" is invalid: [status.used[foo]: Invalid value: "foo": must be a standard resource type or fully qualified, '
+           'status.used[foo]: Invalid value: "foo": must be a standard resource for quota]', f"{o}")
+
+
+def lifecycle(c):
+    s = Space(c, "lifecycle")
+    o = s.create("resourcequotas", {"metadata": {"name": "e2e", "labels": {"e2e": "x"}}, "spec": {"hard": {"cpu": "1", "memory": "500Mi"}}})
+    cluster.retry(lambda: s.used("e2e")["cpu"], 10)
+    _, o = s.send("GET", "resourcequotas/e2e")
+    o["spec"]["hard"]["memory"] = "750Mi"
+    status, o = s.send("PUT", "resourcequotas/e2e", o)
+    expect(status == 200 and o["spec"]["hard"]["memory"] == "750Mi", f"{o}")
+    s.send("DELETE", "resourcequotas?labelSelector=e2e%3Dx")
+    expect(s.send("GET", "resourcequotas/e2e")[0] == 404, "gone with the collection")
+    def bad(why, **spec):
+        s.refused("resourcequotas", {"metadata": {"name": "bad"}, "spec": spec}, f'ResourceQuota "bad" is invalid: {why}', 422)
+    bad('spec.hard[pods]: Invalid value: "-1": must be greater than or equal to 0', hard={"pods": "-1"})
+    bad('spec.hard[pods]: Invalid value: "500m": must be an integer', hard={"pods": "500m"})
+    bad('spec.scopes: Invalid value: ["Best"]: unsupported scope', hard={"pods": "1"}, scopes=["Best"])
+    bad('spec.scopes: Invalid value: ["BestEffort"]: unsupported scope applied to resource', hard={"cpu": "1"}, scopes=["BestEffort"])
+    bad('spec.scopes: Invalid value: ["Terminating","NotTerminating"]: conflicting scopes', hard={"pods": "1"}, scopes=["Terminating", "NotTerminating"])
+    bad("spec.scopeSelector.matchExpressions.values: Required value: must be at least one value when `operator` is 'In' or 'NotIn' for scope selector",
+        hard={"pods": "1"}, scopeSelector={"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In"}]})
+    s.create("resourcequotas", {"metadata": {"name": "scoped"}, "spec": {"hard": {"pods": "1"}, "scopes": ["BestEffort"]}})
+    status, o = s.send("PATCH", "resourcequotas/scoped", {"spec": {"scopes": ["NotBestEffort"]}}, Content_Type="application/merge-patch+json")
+    expect(status == 422 and o["message"] == 'ResourceQuota "scoped" is invalid: spec.scopes: Invalid value: ["NotBestEffort"]: field is immutable', f"{o}")
+
+
+def contended(c, connections=64, limit=40):
+    s = Space(c, "contended")
+    s.quota(hard={"count/configmaps": str(limit), "configmaps": "1000"})
+    have = int(s.used()["count/configmaps"])
+    context = c.tls()
+    clients = [http.client.HTTPSConnection("127.0.0.1", c.port, context=context, timeout=60) for _ in range(connections)]
+    results, gate, lock = [], threading.Barrier(connections), threading.Lock()
+
+    def create(h, i):
+        h.connect()
+        gate.wait()
+        for k in range(3):
+            h.request("POST", f"/api/v1/namespaces/{s.name}/configmaps", json.dumps({"metadata": {"name": f"m-{i}-{k}"}}), {"Content-Type": "application/json"})
+            r = h.getresponse()
+            body = r.read()
+            with lock:
+                results.append((r.status, body))
+        h.close()
+
+    before = time.monotonic()
+    threads = [threading.Thread(target=create, args=(h, i)) for i, h in enumerate(clients)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    took = time.monotonic() - before
+    made = sum(status == 201 for status, _ in results)
+    other = {status for status, _ in results} - {201, 403}
+    expect(made == limit - have and not other, f"{made} made of {limit - have}, {other} {[b for st, b in results if st in other][:1]}")
+    used = s.used()
+    expect(used == {"count/configmaps": str(limit), "configmaps": str(limit)}, f"used {used}")
+    expect(len(c.json("-n", s.name, "cm")["items"]) == limit, "and so many are there")
+    print(f"# {connections} clients, {len(results)} creates, {made} of them made, in {took:.2f} s", flush=True)
+    s.send("DELETE", "configmaps")
+    s.wait(configmaps="1", count__configmaps="1")
+
+
 run(Control(), (
     ("the control plane starts", lambda c: c.start()),
     ("status is calculated promptly", prompt),
@@ -183,4 +334,11 @@ run(Control(), (
     ("the life of a pod", life_of_pod),
     ("the life of a replica set and a replication controller", life_of_sets),
     ("the life of a claim", life_of_claim),
+    ("the life of a custom resource", life_of_custom_resource),
+    ("terminating scopes", terminating),
+    ("best-effort scopes", best_effort),
+    ("scope selectors", selectors),
+    ("changes to a quota's status", status_applies),
+    ("the life of a quota, and what is no quota", lifecycle),
+    ("of many clients at once exactly as many get through as may", contended),
 ))
