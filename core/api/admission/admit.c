@@ -3,8 +3,8 @@
 
 /* As upstream's: what changes the object comes before what only judges it. */
 static int (*const steps[])(struct write *w) = {
-    admit_namespace, admit_node_restriction, admit_limit_ranger,   admit_service_account,
-    admit_priority,  admit_tolerations,
+    admit_namespace,       admit_node_restriction, admit_node_taint, admit_limit_ranger,
+    admit_service_account, admit_priority,         admit_tolerations,
 };
 
 int admit(struct write *w)
@@ -17,5 +17,6 @@ int admit(struct write *w)
 
 int admit_result(struct write *w)
 {
-    return admit_pod_security(w);
+    int rc = admit_pod_security(w);
+    return rc ? rc : admit_owner_references(w);
 }

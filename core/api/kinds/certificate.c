@@ -251,7 +251,7 @@ static int commit(struct write *w)
 {
     if (w->is_create)
         return restrict_subject(w);
-    if (cstr_eq(w->subresource, "approval") && changed(w, "status.conditions"))
+    if (cstr_eq(w->subresource, "approval"))
         return require(w, "approve");
     if (cstr_eq(w->subresource, "status") &&
         (changed(w, "status.certificate") || changed(w, "status.conditions")))
