@@ -1,4 +1,4 @@
-/* Kinds with little to say: service accounts, leases, endpoints, events, priority classes. */
+/* Kinds with little to say: service accounts, leases, endpoints, priority classes. */
 #include "api/kinds/kinds.h"
 #include "codec/names.h"
 
@@ -133,41 +133,6 @@ const struct kind kind_endpoint_slice = {
     .prepare_update = prepare_slice,
     .validate = validate_slice,
     .validate_update = update_slice,
-};
-
-/* ---- events: one storage, two groups ---- */
-
-static const struct kind_field event_fields[] = {
-    {SELECTABLE("involvedObject.kind")},
-    {SELECTABLE("involvedObject.namespace")},
-    {SELECTABLE("involvedObject.name")},
-    {SELECTABLE("involvedObject.uid")},
-    {SELECTABLE("involvedObject.apiVersion")},
-    {SELECTABLE("involvedObject.resourceVersion")},
-    {SELECTABLE("involvedObject.fieldPath")},
-    {SELECTABLE("reason")},
-    {SELECTABLE("reportingComponent")},
-    {.selector = "source", .path = "source.component", .other = "reportingComponent"},
-    {SELECTABLE("type")},
-    {.selector = NULL},
-};
-
-static void validate_event(struct write *w)
-{
-    bool core = json_get(w->object, "involvedObject") != NULL;
-    const char *part = core ? "involvedObject" : "regarding";
-    struct str ns = json_path_str(json_get(w->object, part), "namespace");
-    if (ns.n ? !str_eq(ns, w->ns) : !str_is(w->ns, "default"))
-        field_invalid_str(&w->errors, FIELD(FIELD(NULL, part), "namespace"), ns,
-                          "does not match event.namespace");
-}
-
-const struct kind kind_event = {
-    .group = "",
-    .resource = "events",
-    .flags = KIND_CREATE_ON_UPDATE,
-    .fields = event_fields,
-    .validate = validate_event,
 };
 
 /* ---- priority classes ---- */
