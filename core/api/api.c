@@ -3,7 +3,7 @@
 
 #include "api/api_int.h"
 #include "api/admission/webhook.h"
-#include "api/crd/crd.h"
+#include "api/crd/conversion.h"
 #include "api/auth/auth.h"
 #include "api/flow/ensure.h"
 #include "api/write.h"
@@ -49,7 +49,7 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
     else
         rc = auth_new(api, o, err);
     if (rc == 0 && ((rc = crds_new(api)) < 0 || (rc = crd_cleanup_new(api)) < 0 ||
-                    (rc = hooks_new(api)) < 0))
+                    (rc = hooks_new(api)) < 0 || (rc = conversions_new(api)) < 0))
         err_set(err, E_NOMEM, "out of memory");
     if (rc < 0) {
         api_free(api);
@@ -74,6 +74,7 @@ void api_free(struct api *api)
     expiry_free(api->expiry);
     discovery_free(api->discovery);
     crds_free(api);
+    conversions_free(api);
     hooks_free(api);
     bootstrap_free(api->bootstrap);
     flow_ensure_free(api->flow_ensure);
@@ -111,6 +112,7 @@ static void request_release(struct api_request *r)
         r->on_cancel = NULL;
         release(r);
     }
+    conversion_release(r);
     if (!r->in_store)
         write_done(r);
 }

@@ -146,6 +146,7 @@ const struct kind *kind_find(const struct schema_resource *r);
 struct list_state;
 struct watch_state;
 struct delete_state;
+struct conversion_wait;
 
 struct api_request {
     struct list link; /* of api->requests */
@@ -176,6 +177,7 @@ struct api_request {
     struct list_state *list;
     struct watch_state *watch;
     struct delete_state *batch;
+    struct conversion_wait *conversion; /* crd/conversion.h */
     void (*on_cancel)(struct api_request *r); /* frees what the verb holds */
     void (*on_drained)(struct api_request *r);
 };
@@ -184,6 +186,7 @@ struct frame_slot;
 struct discovery;
 struct expiry;
 struct hooks;
+struct conversions;
 
 struct api {
     struct loop *loop;
@@ -210,6 +213,7 @@ struct api {
     struct crds *crds;
     struct crd_cleanup *crd_cleanup;
     struct hooks *hooks;
+    struct conversions *conversions;
     struct net net;
     struct expiry *expiry;
     struct prng prng;
@@ -322,6 +326,9 @@ void object_key_split(struct str key, bool namespaced, struct str *ret_ns, struc
 /* Stored bytes as a tree of the resource's version, with apiVersion, kind and resourceVersion. */
 int object_decode(struct arena *a, const struct schema_resource *res, struct str stored,
                   int64_t revision, struct json **ret) MUST_CHECK;
+/* Its metadata alone, as a PartialObjectMetadata. */
+int object_metadata(struct arena *a, struct str stored, int64_t revision,
+                    struct json **ret) MUST_CHECK;
 /* And back: changes the tree. */
 int object_encode(struct arena *a, const struct schema_resource *res, struct json *object,
                   struct buf *out) MUST_CHECK;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "api/admission/webhook.h"
+#include "api/crd/conversion.h"
 #include "api/write.h"
 #include "codec/time.h"
 
@@ -238,8 +239,7 @@ static void on_stored(struct api_request *r, const struct store_result *result)
         advance(r);
         attempt(r);
     } else if (result->rc == 0) {
-        answer(w, w->removes ? store_value_bytes(w->current) : buf_str(&w->stored),
-               result->revision);
+        answer(w, w->removes ? store_value_bytes(w->current) : write_bytes(w), result->revision);
     } else if (result->rc != -E_CONFLICT) {
         fail_code(r, result->rc, NULL);
     } else if (++r->attempts < WRITE_RETRIES) {
@@ -249,7 +249,7 @@ static void on_stored(struct api_request *r, const struct store_result *result)
     }
 }
 
-static void submit(struct write *w)
+static void put(struct write *w)
 {
     struct store_compare compare = {STORE_COMPARE_MOD_REVISION, w->key, w->current->mod_revision};
     struct store_op ops[WRITE_OPS + 1];
@@ -257,7 +257,7 @@ static void submit(struct write *w)
         w->kind->deleted(w);
     ops[0] = (struct store_op){.is_delete = w->removes, .key = w->key};
     if (!w->removes) {
-        if (object_encode(w->a, w->resource, w->object, &w->stored) < 0 || w->a->failed) {
+        if (write_encode(w) < 0 || w->a->failed) {
             fail_memory(w->r);
             return;
         }
@@ -266,6 +266,12 @@ static void submit(struct write *w)
     }
     memcpy(ops + 1, w->ops, w->op_count * sizeof ops[0]);
     request_txn(w->r, &compare, 1, ops, w->op_count + 1, on_stored);
+}
+
+static void submit(struct write *w)
+{
+    if (w->removes || conversion_for_store(w, put) == 0)
+        put(w);
 }
 
 /* The next object of a collection that is still there; false: none. */
@@ -362,6 +368,7 @@ static bool attempt_one(struct api_request *r, struct str ns, struct str name)
     if (!w)
         return true;
     w->is_delete = true;
+    w->again = attempt;
     if (write_load(w) != 0 || check_preconditions(w, &d->options) != 0)
         return true;
     if (admit_node_restriction(w) != 0)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "api/api_int.h"
+#include "api/crd/conversion.h"
 #include "codec/yaml.h"
 
 enum {
@@ -30,7 +31,9 @@ struct list_state {
     char resume_bytes[STORE_KEY_MAX + 1];
     struct buf out;
     bool any, whole, first, done;
-    bool shaped; /* YAML, pretty or protobuf: collected first */
+    bool shaped;   /* YAML, pretty or protobuf: collected first */
+    bool collects; /* a webhook converts: so is JSON, since it may fail */
+    bool stopped;  /* at a value that is not converted yet */
     struct list_meta meta;
     int rc;
     int64_t limit;
@@ -248,11 +251,26 @@ struct piece {
     struct list_state *l;
 };
 
+/* The walk goes on at the value, or behind it. */
+static void stop_at(struct list_state *l, struct store_value *v, bool behind)
+{
+    struct str key = store_value_key(v);
+    memcpy(l->resume_bytes, key.p, key.n);
+    l->resume_bytes[key.n] = 0; /* the first key behind this one */
+    l->from = str_make(l->resume_bytes, key.n + behind);
+    l->whole = false;
+}
+
 static bool write_item(void *ctx, struct store_value *v)
 {
     struct piece *p = ctx;
     struct list_state *l = p->l;
     int matches = l->any ? selection_matches(&l->selection, v) : 1;
+    if (matches > 0 && l->collects && !conversion_ready(p->r->resource, store_value_bytes(v))) {
+        stop_at(l, v, false);
+        l->stopped = true;
+        return false;
+    }
     if (matches > 0) {
         if (!l->first && p->r->accept.media != MEDIA_PROTOBUF)
             buf_putc(&l->out, ',');
@@ -263,14 +281,38 @@ static bool write_item(void *ctx, struct store_value *v)
         l->rc = matches;
         return false;
     }
-    if (buf_len(&l->out) < PIECE_BYTES || l->shaped)
+    if (buf_len(&l->out) < PIECE_BYTES || l->shaped || l->collects)
         return true;
-    struct str key = store_value_key(v);
-    memcpy(l->resume_bytes, key.p, key.n);
-    l->resume_bytes[key.n] = 0; /* the first key behind this one */
-    l->from = str_make(l->resume_bytes, key.n + 1);
-    l->whole = false;
+    stop_at(l, v, true);
     return false;
+}
+
+/* ---- values that a webhook converts ---- */
+
+struct unconverted {
+    const struct list_state *l;
+    struct store_value *values[CONVERSION_BATCH];
+    size_t count;
+};
+
+static bool gather(void *ctx, struct store_value *v)
+{
+    struct unconverted *u = ctx;
+    if (!u->l->any || selection_matches(&u->l->selection, v) > 0)
+        u->values[u->count++] = v;
+    return u->count < CONVERSION_BATCH;
+}
+
+static void pump(struct api_request *r);
+
+/* What comes next is made ready. False: pump comes again, or the request was answered. */
+static bool convert_next(struct api_request *r)
+{
+    struct list_state *l = r->list;
+    struct unconverted u = {.l = l};
+    l->stopped = false;
+    store_snapshot_range(l->snap, l->from, l->to, gather, &u);
+    return conversion_prepare(r, r->resource, u.values, u.count, pump, NULL) == 0;
 }
 
 static void finish_shaped(struct api_request *r, struct list_state *l)
@@ -297,15 +339,23 @@ static void pump(struct api_request *r)
     while (!r->ended) {
         struct piece p = {r, l};
         l->whole = true;
+        if (l->stopped && !convert_next(r))
+            return;
         store_snapshot_range(l->snap, l->from, l->to, write_item, &p);
         if (l->rc < 0 || l->out.failed) {
             fail_memory(r);
             return;
         }
+        if (l->stopped)
+            continue;
         if (l->whole && r->accept.media != MEDIA_PROTOBUF)
             buf_puts(&l->out, "]}\n");
         if (l->shaped) {
             finish_shaped(r, l);
+            return;
+        }
+        if (l->collects) {
+            reply_bytes(r, 200, reply_content_type(r), buf_str(&l->out));
             return;
         }
         int64_t waiting = r->ops->body(r->ctx, buf_str(&l->out));
@@ -372,7 +422,7 @@ static int begin(struct api_request *r, struct list_state *l)
     if (r->accept.media != MEDIA_PROTOBUF &&
         form_list_head(r, &l->out, r->resource, l->meta.revision, next, remaining) < 0)
         return fail_memory(r);
-    return l->shaped || reply_head(r, 200, reply_content_type(r), -1) ? 0 : -E_CLOSED;
+    return l->shaped || l->collects || reply_head(r, 200, reply_content_type(r), -1) ? 0 : -E_CLOSED;
 }
 
 void rest_list(struct api_request *r)
@@ -387,7 +437,9 @@ void rest_list(struct api_request *r)
     r->on_cancel = list_free;
     l->first = true;
     l->shaped = r->accept.pretty || r->accept.media != MEDIA_JSON;
-    buf_init(&l->out, l->shaped ? LIMIT_REQUEST_ARENA : 4 * LIMIT_OBJECT_BYTES);
+    l->collects = conversion_asks(r, r->resource);
+    buf_init(&l->out,
+             l->shaped || l->collects ? LIMIT_REQUEST_ARENA : 4 * LIMIT_OBJECT_BYTES);
     if (selection_parse(r, &l->selection) != 0)
         return;
     if (limit.n && (str_to_i64(limit, &l->limit) < 0 || l->limit < 0)) {

@@ -1,5 +1,6 @@
 /* The stored form of objects and what is kept decoded beside it. See api_int.h. */
 #include "api/api_int.h"
+#include "api/crd/conversion.h"
 #include "base/assert.h"
 #include "codec/time.h"
 
@@ -40,14 +41,43 @@ void object_key_split(struct str key, bool namespaced, struct str *ret_ns, struc
     *ret_ns = str_make(key.p + at, end - at);
 }
 
+static void set_revision(struct arena *a, struct json *object, int64_t revision)
+{
+    struct buf digits CLEANUP_BUF;
+    buf_init(&digits, 24);
+    buf_put_i64(&digits, revision);
+    if (revision > 0)
+        json_set_cstr(a, json_get(object, "metadata"), "resourceVersion", buf_cstr(&digits));
+}
+
+int object_metadata(struct arena *a, struct str stored, int64_t revision, struct json **ret)
+{
+    struct json *o, *p = json_new(a, JSON_OBJECT);
+    int rc = json_parse(a, stored, NULL, &o, NULL);
+    if (rc < 0)
+        return rc == -E_NOMEM ? rc : -E_CORRUPT;
+    json_set_cstr(a, p, "kind", "PartialObjectMetadata");
+    json_set_cstr(a, p, "apiVersion", "meta.k8s.io/v1");
+    json_set(a, p, "metadata", json_clone(a, json_get(o, "metadata")));
+    set_revision(a, p, revision);
+    *ret = p;
+    return a->failed ? -E_NOMEM : 0;
+}
+
 int object_decode(struct arena *a, const struct schema_resource *res, struct str stored,
                   int64_t revision, struct json **ret)
 {
     struct json *o;
     const char *group = schema_resource_group(res);
-    int rc = json_parse(a, stored, NULL, &o, NULL);
+    const struct crd_version *custom = crd_of(res);
+    int rc = custom ? conversion_find(custom, stored, &stored) : 0;
+    if (rc < 0)
+        return rc;
+    rc = json_parse(a, stored, NULL, &o, NULL);
     if (rc < 0)
         return rc == -E_NOMEM ? rc : -E_CORRUPT;
+    if (custom)
+        json_remove(o, "apiVersion");
     struct json *whole = json_new(a, JSON_OBJECT);
     const char *version = group[0] ? arena_printf(a, "%s/%s", group, schema_resource_version(res))
                                    : schema_resource_version(res);
@@ -59,13 +89,7 @@ int object_decode(struct arena *a, const struct schema_resource *res, struct str
     whole->list.last->next = o->list.first;
     whole->list.last = o->list.last;
     whole->list.count += o->list.count;
-    if (revision > 0) {
-        char text[24];
-        struct buf digits CLEANUP_BUF;
-        buf_init(&digits, sizeof text);
-        buf_put_i64(&digits, revision);
-        json_set_cstr(a, json_get(whole, "metadata"), "resourceVersion", buf_cstr(&digits));
-    }
+    set_revision(a, whole, revision);
     rc = convert_from_stored(a, res, whole);
     if (rc < 0)
         return rc;
@@ -95,6 +119,9 @@ int object_encode(struct arena *a, const struct schema_resource *res, struct jso
         buf_putc(out, ':');
         json_write(out, m);
     }
+    if (crd_of(res)) /* last, where conversion.c finds it */
+        buf_printf(out, ",\"apiVersion\":\"%s/%s\"", schema_resource_group(res),
+                   schema_resource_version(res));
     buf_putc(out, '}');
     if (out->failed)
         return buf_len(out) + 1024 > out->max_bytes ? -E_TOO_LARGE : -E_NOMEM;
@@ -129,7 +156,7 @@ static uint32_t field_count(const struct kind *kind)
     return n;
 }
 
-static struct str field_text(const struct json *j, char number[24])
+static struct str value_text(const struct json *j, char number[24])
 {
     if (json_is(j, JSON_STRING))
         return j->string;
@@ -145,11 +172,11 @@ static struct str field_text(const struct json *j, char number[24])
     return STR("");
 }
 
-static struct str field_of(const struct kind_field *f, const struct json *object, char number[24])
+static struct str text_of(const struct kind_field *f, const struct json *object, char number[24])
 {
-    struct str text = field_text(json_path(object, f->path), number);
+    struct str text = value_text(json_path(object, f->path), number);
     if (!text.n && f->other)
-        text = field_text(json_path(object, f->other), number);
+        text = value_text(json_path(object, f->other), number);
     return text.n || !f->absent ? text : str_of(f->absent);
 }
 
@@ -171,7 +198,7 @@ struct companion *companion_new(const struct kind *kind, const struct json *obje
     for (const struct json *m = json_first(labels); m; m = m->next)
         bytes += m->key.n + json_str(m).n;
     for (uint32_t i = 0; i < fields; i++)
-        bytes += field_of(&kind->fields[i], object, number).n;
+        bytes += text_of(&kind->fields[i], object, number).n;
     struct companion *c = mem_alloc(sizeof *c + pairs * sizeof(struct str) + bytes);
     if (!c)
         return NULL;
@@ -182,7 +209,7 @@ struct companion *companion_new(const struct kind *kind, const struct json *obje
         c->pairs[n++] = keep(&at, json_str(m));
     }
     for (uint32_t i = 0; i < fields; i++)
-        c->pairs[n++] = keep(&at, field_of(&kind->fields[i], object, number));
+        c->pairs[n++] = keep(&at, text_of(&kind->fields[i], object, number));
     c->form = kind->form;
     c->label_count = json_count(labels);
     c->field_count = fields;

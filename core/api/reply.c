@@ -223,15 +223,9 @@ static struct json *tree_of(struct api_request *r, struct arena *a,
                             const struct schema_resource *res, struct str stored, int64_t revision)
 {
     struct json *o = NULL;
-    if (object_decode(a, res, stored, revision, &o) < 0)
-        return NULL;
-    if (r->accept.form != FORM_PARTIAL)
-        return o;
-    struct json *p = json_new(a, JSON_OBJECT);
-    json_set_cstr(a, p, "kind", "PartialObjectMetadata");
-    json_set_cstr(a, p, "apiVersion", "meta.k8s.io/v1");
-    json_set(a, p, "metadata", json_clone(a, json_get(o, "metadata")));
-    return a->failed ? NULL : p;
+    int rc = r->accept.form == FORM_PARTIAL ? object_metadata(a, stored, revision, &o)
+                                            : object_decode(a, res, stored, revision, &o);
+    return rc < 0 ? NULL : o;
 }
 
 static struct printers_options table_options(struct api_request *r)
@@ -265,7 +259,8 @@ static int write_parsed(struct api_request *r, struct buf *out, const struct sch
 int form_write(struct api_request *r, struct buf *out, const struct schema_resource *res,
                struct str stored, int64_t revision, bool item)
 {
-    if (r->accept.form == FORM_TABLE || object_converted(res))
+    if (r->accept.form == FORM_TABLE ||
+        (object_converted(res) && r->accept.form != FORM_PARTIAL))
         return write_parsed(r, out, res, stored, revision, false);
     if (r->accept.form == FORM_PARTIAL) {
         buf_puts(out, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",");

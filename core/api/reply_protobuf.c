@@ -31,14 +31,11 @@ static int put_stored(const struct api_request *r, struct buf *out,
     struct arena a CLEANUP_ARENA;
     struct json *o;
     arena_init(&a, LIMIT_REQUEST_ARENA);
-    int rc = object_decode(&a, res, stored, revision, &o);
-    if (rc < 0)
-        return rc;
-    if (r->accept.form == FORM_PARTIAL) {
-        json_set_cstr(&a, o, "kind", partial);
-        json_set_cstr(&a, o, "apiVersion", "meta.k8s.io/v1");
-        return a.failed ? -E_NOMEM : encode(NULL, o, out);
-    }
+    bool part = r->accept.form == FORM_PARTIAL;
+    int rc = part ? object_metadata(&a, stored, revision, &o)
+                  : object_decode(&a, res, stored, revision, &o);
+    if (rc < 0 || part)
+        return rc < 0 ? rc : encode(NULL, o, out);
     const struct schema_type *type = type_of_tree(o);
     return type ? encode(type, o, out) : -E_UNSUPPORTED;
 }

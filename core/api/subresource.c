@@ -230,9 +230,12 @@ static void scale(struct api_request *r)
     struct write *w = write_new(r, resource_main(r->resource), r->url.ns, r->url.name);
     bool applying = cstr_eq(r->url.verb, "patch") && patch_is_apply(r);
     struct json *wanted;
-    if (w && !cstr_eq(r->url.verb, "get") && manager_check_options(r, applying) != 0)
+    if (!w)
         return;
-    if (!w || write_load(w) != 0)
+    w->again = scale;
+    if (!cstr_eq(r->url.verb, "get") && manager_check_options(r, applying) != 0)
+        return;
+    if (write_load(w) != 0)
         return;
     if (cstr_eq(r->url.verb, "get")) {
         scale_answer(w, store_value_bytes(w->current), w->current->mod_revision);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "api/api_int.h"
+#include "api/crd/conversion.h"
 
 enum {
     FRAME_SLOTS = 64,
@@ -19,6 +20,7 @@ enum {
     WRITE_BYTES = 8 * LIMIT_OBJECT_BYTES,
     BOOKMARK_MS = 60 * 1000,
     TIMEOUT_LEAST_S = 1800,
+    QUEUE_MOST = 4096, /* events of a watch that wait for a conversion */
 };
 
 enum event_type { EVENT_ADDED, EVENT_MODIFIED, EVENT_DELETED };
@@ -42,6 +44,10 @@ struct watch_state {
     struct str from;
     struct buf out;
     bool bookmarks, mark_initial, full, failed;
+    bool converts; /* a webhook makes of values what the client sees */
+    bool stopped;  /* at a value that is not converted yet */
+    struct list queue; /* struct queued: events that wait for that */
+    size_t queued;
     int64_t deadline_ms, bookmark_ms;
     char form[FORM_BYTES];
 };
@@ -54,12 +60,29 @@ void frames_free(struct api *api)
     api->frames = NULL;
 }
 
+struct queued {
+    struct list link;
+    enum event_type type;
+    struct store_value *value;
+    int64_t revision;
+};
+
+static void queued_free(struct watch_state *w, struct queued *q)
+{
+    list_remove(&q->link);
+    w->queued--;
+    store_value_unref(q->value);
+    mem_free(q);
+}
+
 static void watch_release(struct api_request *r)
 {
     struct watch_state *w = r->watch;
     r->watch = NULL;
     if (!w)
         return;
+    while (!list_empty(&w->queue))
+        queued_free(w, LIST_FIRST(&w->queue, struct queued, link));
     store_watch_free(w->watch);
     store_snapshot_release(w->snap);
     buf_done(&w->out);
@@ -205,6 +228,43 @@ static int matches(const struct watch_state *w, struct store_value *v)
     return v ? selection_matches(&w->selection, v) : 0;
 }
 
+/* What a watch ends with when the webhook does not convert. */
+static void conversion_failed(struct api_request *r, const char *message)
+{
+    send_error(r, 500, "InternalError", message);
+}
+
+/* Events in their order, until one has to be converted. */
+static void send_queued(struct api_request *r)
+{
+    struct watch_state *w = r->watch;
+    while (!r->ended && !list_empty(&w->queue)) {
+        struct queued *q = LIST_FIRST(&w->queue, struct queued, link);
+        if (conversion_prepare(r, r->resource, &q->value, 1, send_queued, conversion_failed) != 0)
+            return;
+        send_frame(r, frame_get(r, q->type, q->value, q->revision));
+        if (!r->ended)
+            queued_free(w, q);
+    }
+}
+
+static void enqueue(struct api_request *r, enum event_type type, struct store_value *v,
+                    int64_t revision)
+{
+    struct watch_state *w = r->watch;
+    bool idle = list_empty(&w->queue);
+    struct queued *q = w->queued < QUEUE_MOST ? mem_zalloc(sizeof *q) : NULL;
+    if (!q) {
+        send_error(r, 410, "Expired", "the conversion webhook is too slow for this watch");
+        return;
+    }
+    *q = (struct queued){.type = type, .value = store_value_ref(v), .revision = revision};
+    list_push_back(&w->queue, &q->link);
+    w->queued++;
+    if (idle)
+        send_queued(r);
+}
+
 static void on_event(void *ctx, const struct store_event *e)
 {
     struct api_request *r = ctx;
@@ -217,7 +277,11 @@ static void on_event(void *ctx, const struct store_event *e)
         request_end(r);
     } else {
         enum event_type type = is && was ? EVENT_MODIFIED : is ? EVENT_ADDED : EVENT_DELETED;
-        send_frame(r, frame_get(r, type, is ? e->value : e->previous, e->revision));
+        struct store_value *v = is ? e->value : e->previous;
+        if (w->converts)
+            enqueue(r, type, v, e->revision);
+        else
+            send_frame(r, frame_get(r, type, v, e->revision));
     }
     request_leave(r);
 }
@@ -250,7 +314,8 @@ void watch_tick(struct api *api)
         request_enter(r);
         if (now >= w->deadline_ms) {
             request_end(r);
-        } else if (w->bookmarks && now >= w->bookmark_ms && store_watch_live(w->watch)) {
+        } else if (w->bookmarks && now >= w->bookmark_ms && store_watch_live(w->watch) &&
+                   list_empty(&w->queue)) {
             w->bookmark_ms = now + BOOKMARK_MS;
             send_bookmark(r, store_revision(api->store), false);
         }
@@ -260,11 +325,26 @@ void watch_tick(struct api *api)
 
 /* ---- what there is ---- */
 
+/* The walk goes on at the value, or behind it. */
+static void stop_at(struct watch_state *w, struct store_value *v, bool behind)
+{
+    struct str key = store_value_key(v);
+    memcpy(w->resume, key.p, key.n);
+    w->resume[key.n] = 0;
+    w->from = str_make(w->resume, key.n + behind);
+    w->full = true;
+}
+
 static bool write_initial(void *ctx, struct store_value *v)
 {
     struct api_request *r = ctx;
     struct watch_state *w = r->watch;
     int is = selection_matches(&w->selection, v);
+    if (is > 0 && w->converts && !conversion_ready(r->resource, store_value_bytes(v))) {
+        stop_at(w, v, false);
+        w->stopped = true;
+        return false;
+    }
     if (is > 0)
         is = frame_write(r, &w->out, EVENT_ADDED, v, v->mod_revision);
     if (is < 0) {
@@ -273,12 +353,34 @@ static bool write_initial(void *ctx, struct store_value *v)
     }
     if (buf_len(&w->out) < 48 * 1024)
         return true;
-    struct str key = store_value_key(v);
-    memcpy(w->resume, key.p, key.n);
-    w->resume[key.n] = 0;
-    w->from = str_make(w->resume, key.n + 1);
-    w->full = true;
+    stop_at(w, v, true);
     return false;
+}
+
+struct unconverted {
+    const struct watch_state *w;
+    struct store_value *values[CONVERSION_BATCH];
+    size_t count;
+};
+
+static bool gather(void *ctx, struct store_value *v)
+{
+    struct unconverted *u = ctx;
+    if (selection_matches(&u->w->selection, v) > 0)
+        u->values[u->count++] = v;
+    return u->count < CONVERSION_BATCH;
+}
+
+static void pump_initial(struct api_request *r);
+
+static bool convert_next(struct api_request *r)
+{
+    struct watch_state *w = r->watch;
+    struct unconverted u = {.w = w};
+    w->stopped = false;
+    store_snapshot_range(w->snap, w->from, w->to, gather, &u);
+    return conversion_prepare(r, r->resource, u.values, u.count, pump_initial,
+                              conversion_failed) == 0;
 }
 
 static void end_initial(struct api_request *r)
@@ -299,6 +401,8 @@ static void pump_initial(struct api_request *r)
 {
     struct watch_state *w = r->watch;
     while (!r->ended && w->snap) {
+        if (w->stopped && !convert_next(r))
+            return;
         buf_clear(&w->out);
         w->full = false;
         store_snapshot_range(w->snap, w->from, w->to, write_initial, r);
@@ -377,6 +481,8 @@ void rest_watch(struct api_request *r)
         fail_memory(r);
         return;
     }
+    list_init(&w->queue);
+    w->converts = conversion_asks(r, r->resource);
     r->watch = w;
     r->on_cancel = watch_release;
     buf_init(&w->out, WRITE_BYTES);

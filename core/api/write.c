@@ -8,6 +8,7 @@
 
 #include "api/admission/webhook.h"
 #include "api/auth/auth.h"
+#include "api/crd/conversion.h"
 #include "api/write.h"
 #include "codec/time.h"
 #include "schema/managed.h"
@@ -30,6 +31,7 @@ void write_done(struct api_request *r)
     hooks_release(w);
     store_value_unref(w->current);
     buf_done(&w->stored);
+    buf_done(&w->own_form);
     r->write = NULL;
     arena_clear(&r->work);
 }
@@ -56,6 +58,7 @@ struct write *write_new(struct api_request *r, const struct schema_resource *mai
     w->now_us = api_now_us(r->api);
     time_format(w->now_us, w->now);
     buf_init(&w->stored, LIMIT_OBJECT_BYTES);
+    buf_init(&w->own_form, LIMIT_OBJECT_BYTES);
     r->write = w;
     return w;
 }
@@ -74,8 +77,25 @@ int write_load(struct write *w)
     if (!v)
         return fail_not_found(w->r, w->resource, w->name);
     w->current = store_value_ref(v);
-    int rc = object_decode(w->a, w->resource, store_value_bytes(v), v->mod_revision, &w->old);
+    int rc = conversion_prepare(w->r, w->resource, &v, 1, w->again, NULL);
+    if (rc != 0)
+        return rc;
+    rc = object_decode(w->a, w->resource, store_value_bytes(v), v->mod_revision, &w->old);
     return rc < 0 ? fail_code(w->r, rc, NULL) : 0;
+}
+
+int write_encode(struct write *w)
+{
+    const struct schema_resource *storage = conversion_storage(w->resource);
+    if (!w->stored_form)
+        return object_encode(w->a, storage, w->object, &w->stored);
+    int rc = object_encode(w->a, storage, w->stored_form, &w->stored);
+    return rc < 0 ? rc : object_encode(w->a, w->resource, w->object, &w->own_form);
+}
+
+struct str write_bytes(const struct write *w)
+{
+    return buf_str(w->stored_form ? &w->own_form : &w->stored);
 }
 
 static void too_many(struct write *w)
@@ -208,7 +228,7 @@ static void on_stored(struct api_request *r, const struct store_result *result)
 {
     struct write *w = r->write;
     if (result->rc == 0) {
-        w->on_done(w, w->removes ? store_value_bytes(w->current) : buf_str(&w->stored),
+        w->on_done(w, w->removes ? store_value_bytes(w->current) : write_bytes(w),
                    w->removes ? w->current->mod_revision : result->revision);
         return;
     }
@@ -404,19 +424,10 @@ static int validate(struct write *w)
     return w->errors.count ? fail_invalid(w) : 0;
 }
 
-/* The object stands: to the store. */
-static void finish(struct write *w, struct json *object)
+static void keep(struct write *w)
 {
     struct api_request *r = w->r;
-    (void)object;
-    w->removes = !w->is_create && last_hold_gone(w);
-    if (w->removes && w->kind->deleted)
-        w->kind->deleted(w);
-    if (manager_unchanged(w)) {
-        w->on_done(w, store_value_bytes(w->current), w->current->mod_revision);
-        return;
-    }
-    int rc = object_encode(w->a, w->resource, w->object, &w->stored);
+    int rc = write_encode(w);
     if (rc == -E_TOO_LARGE) {
         fail_status(r, 413, "RequestEntityTooLarge", NULL, "Request entity too large: limit is %d",
                     (int)LIMIT_OBJECT_BYTES);
@@ -431,7 +442,20 @@ static void finish(struct write *w, struct json *object)
     if (!r->dry_run)
         charge(w);
     else if (admit_resource_quota(w) == 0)
-        w->on_done(w, buf_str(&w->stored), w->current ? w->current->mod_revision : 0);
+        w->on_done(w, write_bytes(w), w->current ? w->current->mod_revision : 0);
+}
+
+/* The object stands: to the store. */
+static void finish(struct write *w, struct json *object)
+{
+    (void)object;
+    w->removes = !w->is_create && last_hold_gone(w);
+    if (w->removes && w->kind->deleted)
+        w->kind->deleted(w);
+    if (manager_unchanged(w))
+        w->on_done(w, store_value_bytes(w->current), w->current->mod_revision);
+    else if (w->removes || conversion_for_store(w, keep) == 0)
+        keep(w);
 }
 
 static void decide_made(struct write *w)
@@ -612,6 +636,6 @@ void rest_get(struct api_request *r)
     struct store_value *v = key.p ? store_get(r->api->store, key) : NULL;
     if (!v)
         fail_not_found(r, res, r->url.name);
-    else
+    else if (!conversion_asks(r, res) || conversion_prepare(r, res, &v, 1, rest_get, NULL) == 0)
         reply_stored(r, 200, r->resource, store_value_bytes(v), v->mod_revision);
 }

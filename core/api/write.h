@@ -43,6 +43,8 @@ struct write {
         chose; /* something free was taken (a name, an address): a conflict means to choose again */
     int status;        /* HTTP status of success */
     struct buf stored; /* the new state; empty when the object is removed */
+    struct json *stored_form; /* of an object that a webhook converted for the store, or NULL */
+    struct buf own_form;      /* and what is answered then: stored, in the request's version */
     bool removes;      /* this update takes the last hold off an object being deleted */
     void (*on_done)(struct write *w, struct str stored, int64_t revision); /* answers */
     void (*again)(struct api_request *r); /* from the start, on a conflict */
@@ -80,6 +82,10 @@ int body_check_kind(struct api_request *r, struct arena *a, const struct schema_
 /* An empty managedFields means to reset it; checking would drop it. */
 void body_keep_reset(struct arena *a, struct json *object);
 enum schema_validation body_validation(const struct api_request *r);
+/* w->stored of w->object, or of w->stored_form. -E_TOO_LARGE, -E_NOMEM. */
+int write_encode(struct write *w) MUST_CHECK;
+/* What of it is to be answered. */
+struct str write_bytes(const struct write *w);
 /* Frees what the write holds beside its arena; harmless when there is none. */
 void write_done(struct api_request *r);
 int fail_invalid(struct write *w);

@@ -228,7 +228,9 @@ static void on_closed(void *ctx, int rc, const char *message)
     char text[600], addr[NET_ADDR_TEXT];
     snprintf(text, sizeof text, "%s %s: %s", c->https->o.host ? "dial tcp" : "API server",
              net_addr_format(&c->https->o.server, true, addr),
-             message[0] ? message : "closed the connection");
+             rc == -E_UNAVAILABLE && c->https->o.host ? "connect: connection refused"
+             : message[0]                             ? message
+                                                      : "closed the connection");
     call_end(c, rc < 0 ? rc : -E_CLOSED, text);
 }
 

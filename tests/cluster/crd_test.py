@@ -239,8 +239,6 @@ def refused(c):
     expect('metadata.name: Invalid value: "other.example.com": must be spec.names.plural+"."+spec.group' in out, out)
     out = create(c, definition("wrongs", "Wrong", one_version(), group="x.k8s.io"), check=False)
     expect('protected groups must have approval annotation "api-approved.kubernetes.io"' in out, out)
-    out = create(c, definition("wrongs", "Wrong", one_version(), more="conversion: {strategy: Webhook, webhook: {conversionReviewVersions: [v1], clientConfig: {url: 'https://x/'}}}"), check=False)
-    expect("spec.conversion.strategy: Forbidden: this API server converts by None only" in out, out)
     out = c.k("patch", "crd", "crontabs.stable.example.com", "--type=merge", "-p", '{"spec":{"scope":"Cluster"}}', check=False)
     expect("spec.scope: Invalid value: \"Cluster\": field is immutable" in out, out)
 

@@ -2,71 +2,21 @@
 """Admission webhooks and policies of the control plane, with a real TLS backend and kubectl."""
 
 import base64
-import http.server
 import json
 import os
 import socket
-import ssl
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import cluster
+from backend import Backend
 from control import Control, expect, run
 
 
-class Backend:
+class Reviewer(Backend):
     """An admission webhook server: answers by path, keeps what it was asked."""
-
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="keelson-webhook-")
-        self.port = cluster.free_port()
-        self.seen = []
-        self.make_certificates()
-        backend = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *words):
-                pass
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                backend.serve(self, self.path.partition("?")[0], body)
-
-        self.server = http.server.ThreadingHTTPServer(("0.0.0.0", self.port), Handler)
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *why: None  # callers that do not trust us hang up
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.path("server.crt"), self.path("server.key"))
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
-                                                 do_handshake_on_connect=False)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
-    def make_certificates(self):
-        def openssl(*words):
-            subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60)
-
-        for ca in ("ca", "other"):
-            openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                    "-subj", f"/CN={ca}", "-keyout", self.path(ca + ".key"), "-out", self.path(ca + ".crt"))
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=hook",
-                "-keyout", self.path("server.key"), "-out", self.path("server.csr"))
-        with open(self.path("ext"), "w") as f:
-            f.write("subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:hook.default.svc\n")
-        openssl("x509", "-req", "-in", self.path("server.csr"), "-CA", self.path("ca.crt"), "-CAkey", self.path("ca.key"),
-                "-CAcreateserial", "-days", "2", "-extfile", self.path("ext"), "-out", self.path("server.crt"))
-
-    def bundle(self, ca="ca"):
-        with open(self.path(ca + ".crt"), "rb") as f:
-            return base64.b64encode(f.read()).decode()
 
     def serve(self, h, path, review):
         request = review["request"]
@@ -110,19 +60,12 @@ class Backend:
             raw = b"not json"
         elif path == "/huge":
             raw = b"x" * (4 << 20)
-        out = raw if raw is not None else json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}).encode()
-        try:
-            h.send_response(status)
-            if status == 302:
-                h.send_header("Location", f"https://127.0.0.1:{self.port}/warn")
-            h.send_header("Content-Length", str(len(out)))
-            h.end_headers()
-            h.wfile.write(out)
-        except OSError:
-            pass  # the caller did not wait
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+        to = {"Location": f"https://127.0.0.1:{self.port}/warn"} if status == 302 else {}
+        self.answer(h, status, review if raw is None else raw, **to)
 
 
-backend = Backend()
+backend = Reviewer()
 
 
 def hook(name, path, operations, resources, **more):

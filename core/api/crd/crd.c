@@ -1,5 +1,5 @@
 /* Definitions from the store. See crd.h. */
-#include "api/crd/crd.h"
+#include "api/crd/conversion.h"
 #include "api/crd/node.h"
 
 #include <stdio.h>
@@ -24,6 +24,7 @@ void crd_unref(struct crd *c)
 {
     if (!c || --c->refs)
         return;
+    conversion_hook_drop(c->hook);
     arena_done(&c->arena);
     mem_free(c);
 }
@@ -142,6 +143,8 @@ static int fill(struct crd *c, const struct json *object)
     c->group = json_path_cstr(spec, "group");
     c->namespaced = str_is(json_path_str(spec, "scope"), "Namespaced");
     c->preserves_unknown = json_path_bool(spec, "preserveUnknownFields", false);
+    if (str_is(json_path_str(spec, "conversion.strategy"), "Webhook"))
+        c->webhook = json_path(spec, "conversion.webhook");
     c->established = condition_is(object, "Established");
     c->terminating = !json_absent(json_path(object, "metadata.deletionTimestamp"));
     for (const struct json *v = json_first(json_get(spec, "versions")); v; v = v->next) {

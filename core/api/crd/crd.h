@@ -10,6 +10,7 @@
  *   schema_check.c what a schema must be; node.h, node.c: a schema made ready for use
  *   value.c        objects against schemas; prune.c: unknown fields and defaults
  *   object.c       the behaviour of custom objects
+ *   conversion.c   versions that a webhook converts
  *   cleanup.c      what follows when definitions change or go
  */
 #ifndef API_CRD_CRD_H
@@ -27,6 +28,7 @@
 enum { CRD_VERSIONS = 64, CRD_SELECTABLE = 8 };
 
 struct crd_node;
+struct conversion_hook;
 
 struct crd_version {
     struct kind kind;
@@ -48,6 +50,8 @@ struct crd {
     int64_t revision;   /* of the definition as last seen */
     struct str essence; /* of what this was made from */
     const char *name, *group, *uid;
+    const struct json *webhook;   /* spec.conversion.webhook; NULL: versions differ by name only */
+    struct conversion_hook *hook; /* once it was called */
     bool established, terminating, namespaced, preserves_unknown;
     struct crd_version versions[CRD_VERSIONS];
     size_t version_count, storage; /* storage: index */

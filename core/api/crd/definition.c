@@ -18,6 +18,8 @@ static void set_defaults(struct write *w)
     if (kind.n && !json_path_str(names, "listKind").n)
         json_set_cstr(w->a, names, "listKind",
                       arena_printf(w->a, STR_FMT "List", STR_ARG(kind)));
+    struct json *service = json_path(spec, "conversion.webhook.clientConfig.service");
+    set_missing_i64(w->a, service, "port", 443);
     if (spec && !json_path_str(spec, "conversion.strategy").n)
         json_set_cstr(w->a, json_object_at(w->a, spec, "conversion"), "strategy", "None");
 }
@@ -166,10 +168,56 @@ static void validate_versions(struct write *w, const struct field *spec,
         field_too_many(&w->errors, f, i, CRD_VERSIONS);
 }
 
+static void validate_review_versions(struct field_errors *e, const struct field *f,
+                                     const struct json *list)
+{
+    bool known = false;
+    int64_t i = 0;
+    if (!json_count(list)) {
+        field_required(e, f, NULL);
+        return;
+    }
+    for (const struct json *m = json_first(list); m; m = m->next, i++) {
+        const char *wrong = names_dns1035_label(json_str(m));
+        known = known || str_is(json_str(m), "v1") || str_is(json_str(m), "v1beta1");
+        if (wrong)
+            field_invalid(e, FIELD_AT(f, i), m, wrong);
+        for (const struct json *k = json_first(list); k != m; k = k->next)
+            if (str_eq(json_str(k), json_str(m)))
+                field_invalid(e, FIELD_AT(f, i), m, "duplicate version");
+    }
+    if (!known)
+        field_invalid(e, f, list, "must include at least one of v1, v1beta1");
+}
+
+/* Paths are upstream's: those of its internal form. */
+static void validate_conversion(struct write *w, const struct field *f, const struct json *c)
+{
+    static const char *const strategies[] = {"None", "Webhook", NULL};
+    static const char unwanted[] = "should not be set when strategy is not set to Webhook";
+    struct field_errors *e = &w->errors;
+    const struct json *hook = json_get(c, "webhook"), *client = json_get(hook, "clientConfig"),
+                      *versions = json_get(hook, "conversionReviewVersions");
+    const struct field *at = FIELD(f, "webhookClientConfig");
+    struct str strategy = json_path_str(c, "strategy");
+    field_check_enum(e, FIELD(f, "strategy"), json_get(c, "strategy"), strategies);
+    if (!str_is(strategy, "Webhook")) {
+        if (!json_absent(client))
+            field_forbidden(e, at, unwanted);
+        if (json_count(versions))
+            field_forbidden(e, FIELD(f, "conversionReviewVersions"), unwanted);
+        return;
+    }
+    if (json_absent(client))
+        field_required(e, at, "required when strategy is set to Webhook");
+    else
+        hook_client_validate(e, at, client);
+    validate_review_versions(e, FIELD(f, "conversionReviewVersions"), versions);
+}
+
 static void validate(struct write *w)
 {
-    static const char *const scopes[] = {"Cluster", "Namespaced", NULL},
-                             *const strategies[] = {"None", "Webhook", NULL};
+    static const char *const scopes[] = {"Cluster", "Namespaced", NULL};
     const struct json *spec = json_get(w->object, "spec"), *versions = json_get(spec, "versions");
     const struct field *f = FIELD(NULL, "spec");
     struct str group = json_path_str(spec, "group"), plural = json_path_str(spec, "names.plural");
@@ -182,12 +230,7 @@ static void validate(struct write *w)
     validate_names(w, f, json_get(spec, "names"));
     validate_versions(w, f, versions);
     validate_schemas(w, f, versions);
-    struct str strategy = json_path_str(spec, "conversion.strategy");
-    const struct field *conversion = FIELD(FIELD(f, "conversion"), "strategy");
-    if (str_is(strategy, "Webhook"))
-        field_forbidden(&w->errors, conversion, "this API server converts by None only");
-    else if (!str_is(strategy, "None"))
-        field_unsupported(&w->errors, conversion, strategy, strategies);
+    validate_conversion(w, FIELD(f, "conversion"), json_get(spec, "conversion"));
     if (json_path_bool(spec, "preserveUnknownFields", false))
         field_invalid(&w->errors, FIELD(f, "preserveUnknownFields"),
                       json_get(spec, "preserveUnknownFields"),

@@ -39,6 +39,9 @@ void flow_status_validate(struct write *w); /* of writes to status; others are n
 /* wanted: the spec that the object must have, or NULL. */
 void flow_spec_fixed(struct write *w, const struct json *wanted);
 
+/* clientConfig of a webhook. */
+void hook_client_validate(struct field_errors *e, const struct field *f, const struct json *config);
+
 /* ---- small things ---- */
 void set_missing(struct arena *a, struct json *object, const char *name, const char *value);
 void set_missing_i64(struct arena *a, struct json *object, const char *name, int64_t value);

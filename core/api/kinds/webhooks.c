@@ -137,7 +137,7 @@ static void default_webhooks(struct write *w)
     }
 }
 
-static void check_client(struct field_errors *e, const struct field *f, const struct json *config)
+void hook_client_validate(struct field_errors *e, const struct field *f, const struct json *config)
 {
     const struct json *url = json_get(config, "url"), *service = json_get(config, "service");
     if (json_absent(url) == json_absent(service)) {
@@ -208,7 +208,7 @@ static void check_webhook(struct field_errors *e, const struct field *f, const s
                           "the timeout value must be between 1 and 30 seconds");
     if (json_get(h, "reinvocationPolicy"))
         field_check_enum(e, FIELD(f, "reinvocationPolicy"), json_get(h, "reinvocationPolicy"), again);
-    check_client(e, FIELD(f, "clientConfig"), json_get(h, "clientConfig"));
+    hook_client_validate(e, FIELD(f, "clientConfig"), json_get(h, "clientConfig"));
     check_versions(e, FIELD(f, "admissionReviewVersions"), json_get(h, "admissionReviewVersions"));
     check_conditions(e, FIELD(f, "matchConditions"), json_get(h, "matchConditions"), SCOPE_WEBHOOK);
 }
