@@ -168,6 +168,9 @@ void request_warn(struct api_request *r, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    for (size_t i = 0; i < r->warning_count; i++)
+        if (cstr_eq(r->warnings[i], text))
+            return; /* of an attempt before */
     const char *copy = arena_strdup(&r->arena, text);
     if (copy)
         r->warnings[r->warning_count++] = copy;

@@ -461,7 +461,8 @@ static void finish(struct write *w, struct json *object)
 static void decide_made(struct write *w)
 {
     static const struct hook_ops ops = {NULL, finish};
-    if (admit_result(w) != 0 || prepare_kind(w) != 0 || validate(w) != 0)
+    if (admit_result(w) != 0 || prepare_kind(w) != 0 || validate(w) != 0 ||
+        admit_validated(w) != 0)
         return;
     struct hook_request q = hook_request(w);
     if (hooks_validate(&q, &ops) == 0)

@@ -19,6 +19,8 @@ static const struct {
     {"clusterrole-aggregation", "clusterrole-aggregation-controller", aggregation_start},
     {"certificates", "certificate-controller", certificates_start},
     {"resource-quota", "resourcequota-controller", resource_quota_start},
+    {"pvc-protection", "pvc-protection-controller", pvc_protection_start},
+    {"pv-protection", "pv-protection-controller", pv_protection_start},
     {"token-cleaner", "token-cleaner", token_cleaner_start},
     {"account-secrets", NULL, account_secrets_start},
 };

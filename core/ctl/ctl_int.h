@@ -55,7 +55,7 @@ typedef int ctl_start_fn(struct ctl *c);
 ctl_start_fn replicaset_start, deployment_start, endpoints_start, endpointslice_start,
     serviceaccount_start, namespace_start, garbage_start, node_lifecycle_start, root_ca_start,
     aggregation_start, certificates_start, token_cleaner_start,
-    account_secrets_start, resource_quota_start;
+    account_secrets_start, resource_quota_start, pvc_protection_start, pv_protection_start;
 
 /* ---- util.c ---- */
 /* LabelSelector (matchLabels, matchExpressions) against labels; an absent selector matches nothing. */
@@ -81,6 +81,10 @@ char *ctl_object_path(struct arena *a, const char *group, const char *version, c
                       const struct json *object, const char *subresource);
 /* int-or-percent of total, rounded up or down. */
 int64_t ctl_int_or_percent(const struct json *v, int64_t total, bool round_up, int64_t otherwise);
+
+/* Puts a protecting finalizer on an object, or takes it from one that is deleted and not used.
+ * 1: the object changed. */
+int ctl_protection_settle(struct plan *p, struct json *object, const char *finalizer, bool used);
 
 struct ctl_list { /* objects of an owner with their trees */
     struct ctl_item {

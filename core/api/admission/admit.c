@@ -5,6 +5,8 @@
 static int (*const steps[])(struct write *w) = {
     admit_namespace,       admit_node_restriction, admit_node_taint, admit_limit_ranger,
     admit_service_account, admit_priority,         admit_tolerations,
+    /* of storage and networking */
+    admit_default_storage_class, admit_storage_object_in_use_protection,
 };
 
 int admit(struct write *w)
@@ -19,4 +21,9 @@ int admit_result(struct write *w)
 {
     int rc = admit_pod_security(w);
     return rc ? rc : admit_owner_references(w);
+}
+
+int admit_validated(struct write *w)
+{
+    return admit_persistent_volume_claim_resize(w);
 }

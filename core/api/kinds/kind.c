@@ -8,6 +8,9 @@
 static const struct kind *const own[] = {
     &kind_flow_schema,
     &kind_priority_level,
+    &kind_storage_class,
+    &kind_persistent_volume,
+    &kind_persistent_volume_claim,
     &kind_pod,
     &kind_deployment,
     &kind_replicaset,
@@ -42,8 +45,6 @@ static const struct kind *const own[] = {
 };
 
 static const struct kind plain[] = {
-    {.group = "", .resource = "persistentvolumes", .flags = KIND_STATUS | KIND_RETURN_DELETED},
-    {.group = "", .resource = "persistentvolumeclaims", .flags = KIND_STATUS | KIND_RETURN_DELETED},
     {.group = "", .resource = "podtemplates", .flags = KIND_GENERATION | KIND_RETURN_DELETED},
     {.group = "apiregistration.k8s.io", .resource = "apiservices", .flags = KIND_STATUS},
     {.group = "autoscaling", .resource = "horizontalpodautoscalers", .flags = KIND_STATUS},

@@ -2,6 +2,7 @@
 #ifndef API_KINDS_KINDS_H
 #define API_KINDS_KINDS_H
 
+#include "api/kinds/storage.h"
 #include "api/write.h"
 
 extern const struct kind kind_pod, kind_deployment, kind_replicaset, kind_replication_controller,
@@ -11,7 +12,6 @@ extern const struct kind kind_pod, kind_deployment, kind_replicaset, kind_replic
     kind_role_binding, kind_cluster_role_binding, kind_limit_range, kind_certificate_request,
     kind_custom_resource_definition, kind_mutating_webhooks, kind_validating_webhooks,
     kind_admission_policy, kind_admission_binding, kind_resource_quota;
-extern const struct kind kind_flow_schema, kind_priority_level;
 
 /* ---- pod specs, also of templates ---- */
 void pod_spec_default(struct arena *a, struct json *spec);
@@ -33,11 +33,6 @@ void volumes_validate(struct field_errors *e, const struct field *f, const struc
                       struct map *ret_names);
 void container_validate(struct field_errors *e, const struct field *f, const struct json *container,
                         const struct map *volumes, struct map *names);
-
-/* ---- of flow schemas and priority levels ---- */
-void flow_status_validate(struct write *w); /* of writes to status; others are not looked at */
-/* wanted: the spec that the object must have, or NULL. */
-void flow_spec_fixed(struct write *w, const struct json *wanted);
 
 /* clientConfig of a webhook. */
 void hook_client_validate(struct field_errors *e, const struct field *f, const struct json *config);

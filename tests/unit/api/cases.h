@@ -4,8 +4,12 @@
 
 #include "api_fixture.h"
 
-/* JSON without quoting it for C. */
-#define J(...) #__VA_ARGS__
+/* JSON without quoting it for C. Macros would turn its true into 1. */
+#undef true
+#undef false
+enum { false, true };
+#define J(...)  J_(__VA_ARGS__)
+#define J_(...) #__VA_ARGS__
 
 struct invalid_case {
     const char *object; /* what is sent */

@@ -1,0 +1,30 @@
+/* Kinds of storage, networking, flow control and devices, and what their files share. */
+#ifndef API_KINDS_STORAGE_H
+#define API_KINDS_STORAGE_H
+
+#include "api/write.h"
+
+extern const struct kind kind_flow_schema, kind_priority_level, kind_storage_class,
+    kind_persistent_volume, kind_persistent_volume_claim;
+
+/* ---- of flow schemas and priority levels ---- */
+void flow_status_validate(struct write *w); /* of writes to status; others are not looked at */
+/* wanted: the spec that the object must have, or NULL. */
+void flow_spec_fixed(struct write *w, const struct json *wanted);
+
+/* ---- storage ---- */
+void parameters_validate(struct field_errors *e, const struct field *f,
+                         const struct json *parameters);
+void field_check_provisioner(struct field_errors *e, const struct field *f, struct str name);
+void access_modes_validate(struct field_errors *e, const struct field *f, const struct json *modes);
+void volume_mode_validate(struct field_errors *e, const struct field *f, const struct json *mode);
+/* Of a claim or a template of claims. */
+void claim_spec_validate(struct write *w, const struct field *f, const struct json *spec);
+
+/* ---- nodes that something may run on ---- */
+void node_selector_validate(struct field_errors *e, const struct field *f,
+                            const struct json *selector);
+/* What upstream says about a label of old, or NULL. */
+const char *node_label_deprecated(struct str key);
+
+#endif
