@@ -6,6 +6,7 @@
 #include "api/crd/conversion.h"
 #include "api/auth/auth.h"
 #include "api/flow/ensure.h"
+#include "codec/time.h"
 #include "api/write.h"
 
 enum { TICK_MS = 1000 };
@@ -334,11 +335,25 @@ static void dispatch_resource(struct api_request *r)
     dispatch_verb(r);
 }
 
+/* Streams last as long as they like. nonzero: answered. */
+static int check_timeout(struct api_request *r)
+{
+    struct str text = url_param(&r->url, "timeout");
+    struct err err = {0};
+    int64_t ns;
+    if (!text.n || cstr_eq(r->url.verb, "watch") ||
+        (r->resource && schema_resource_verbs(r->resource) & SCHEMA_CONNECT))
+        return 0;
+    if (duration_parse(text, &ns, &err) < 0)
+        return fail_bad_request(r, "invalid timeout specified in the request URL - %s", err.text);
+    return 0;
+}
+
 static void dispatch(struct api_request *r, const struct api_peer *peer)
 {
     static const char *const health[] = {"/healthz", "/livez", "/readyz"};
     bool found = !r->url.is_resource || find_resource(r);
-    if (auth_authenticate(r, peer) != 0 || auth_impersonate(r) != 0)
+    if (check_timeout(r) != 0 || auth_authenticate(r, peer) != 0 || auth_impersonate(r) != 0)
         return;
     if (!accept_parse(r, found && r->url.is_resource)) {
         r->accept = (struct accept){MEDIA_JSON, FORM_OBJECT, false, STR(""), STR("")};

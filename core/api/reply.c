@@ -57,6 +57,16 @@ static bool parse_one(struct str entry, struct accept *ret)
     return true;
 }
 
+/* What is asked and answered in one breath is no thing to be shown as a row. */
+static bool form_allowed(const struct api_request *r, const struct accept *one, bool is_resource)
+{
+    if (!is_resource)
+        return one->form == FORM_OBJECT || one->form == FORM_DISCOVERY;
+    if (one->form == FORM_TABLE && reviews_owns(r->resource))
+        return false;
+    return one->form != FORM_DISCOVERY;
+}
+
 bool accept_parse(struct api_request *r, bool is_resource)
 {
     struct str rest = str_trim(r->accept_header), entry;
@@ -65,8 +75,7 @@ bool accept_parse(struct api_request *r, bool is_resource)
     r->accept = (struct accept){MEDIA_JSON, FORM_OBJECT, pretty, STR(""), STR("")};
     while (!found && str_split(&rest, ',', &entry)) {
         struct accept one;
-        found = parse_one(entry, &one) && (one.form == FORM_DISCOVERY ? !is_resource : true) &&
-                (is_resource || one.form == FORM_OBJECT || one.form == FORM_DISCOVERY) &&
+        found = parse_one(entry, &one) && form_allowed(r, &one, is_resource) &&
                 (one.media != MEDIA_PROTOBUF || (is_resource && (one.form == FORM_PARTIAL || schema_resource_type(r->resource))));
         if (found)
             r->accept = one;

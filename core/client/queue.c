@@ -28,13 +28,18 @@ struct queue {
     struct list ready;
     size_t ready_count;
     struct loop_task task;
+    struct loop_timer rest; /* what one turn did not get to */
 };
 
 static void run(void *ctx)
 {
     struct queue *q = ctx;
-    /* Bounded work a turn: one round of the workers; what is left defers itself again. */
-    while (q->busy < q->workers && !list_empty(&q->ready)) {
+    /* Bounded work a turn: items that add each other would keep everybody else waiting. */
+    for (unsigned n = 0; q->busy < q->workers && !list_empty(&q->ready); n++) {
+        if (n == q->workers) {
+            loop_timer_set(q->loop, &q->rest, 0);
+            return;
+        }
         struct item *it = LIST_FIRST(&q->ready, struct item, ready);
         list_remove(&it->ready);
         q->ready_count--;
@@ -56,6 +61,7 @@ int queue_new(struct loop *l, unsigned workers, void (*work)(void *ctx, const ch
     q->ctx = ctx;
     list_init(&q->ready);
     loop_task_init(&q->task, run, q);
+    loop_timer_init(&q->rest, run, q);
     *ret_queue = q;
     return 0;
 }
@@ -77,6 +83,7 @@ void queue_free(struct queue *q)
     if (!q)
         return;
     loop_task_cancel(&q->task);
+    loop_timer_cancel(q->loop, &q->rest);
     map_done(&q->items, item_free_value);
     mem_free(q);
 }

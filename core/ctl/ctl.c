@@ -8,6 +8,7 @@ static const struct {
     ctl_start_fn *start;
 } table[] = {
     {"replicaset", "replicaset-controller", replicaset_start},
+    {"replicationcontroller", "replication-controller", replication_controller_start},
     {"deployment", "deployment-controller", deployment_start},
     {"endpointslice", "endpointslice-controller", endpointslice_start},
     {"endpoints", "endpoint-controller", endpoints_start},

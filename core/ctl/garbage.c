@@ -18,7 +18,8 @@ enum { CONFIRM_MAX = 32, RETRY_MS = 500, ABSENT_MAX = 10 * 1000 };
 struct garbage {
     struct ctl_unit unit; /* its controller performs plans; absent owners are confirmed first */
     struct graph graph;
-    struct map absent; /* uids of owners that the API has confirmed to be gone; bounded */
+    struct map absent;  /* uids of owners that the API has confirmed to be gone; bounded */
+    struct map waiting; /* uids of owners whose deletion waits for dependents */
     struct list confirms;
 };
 
@@ -142,38 +143,6 @@ static void drop_references(struct arena *a, struct plan *p, struct graph_resour
                    PLAN_TOLERATE_NOT_FOUND);
 }
 
-/* As a dependent: are there owners left to live for? */
-static void as_dependent(struct garbage *g, struct arena *a, struct plan *p, const char *key,
-                         struct graph_resource *r, struct object *o, const struct json *tree)
-{
-    const char *gone[CONFIRM_MAX];
-    size_t there = 0, waits = 0, gone_count = 0, all = 0;
-    bool blocks = false;
-
-    struct json *refs = json_path(tree, "metadata.ownerReferences");
-    for (struct json *ref = json_first(refs); ref && all < CONFIRM_MAX; ref = ref->next, all++) {
-        switch (owner_state(g, a, key, o->namespace, ref)) {
-        case OWNER_THERE: there++; break;
-        case OWNER_WAITS:
-            waits++;
-            blocks |= json_path_bool(ref, "blockOwnerDeletion", false);
-            break;
-        case OWNER_GONE: gone[gone_count++] = json_path_cstr(ref, "uid"); break;
-        case OWNER_UNSURE: return;
-        }
-    }
-    if (all == 0 || o->deleting || (gone_count == 0 && waits == 0))
-        return;
-    if (there) {
-        drop_references(a, p, r, o, gone, gone_count);
-        return;
-    }
-    char *path = graph_path(a, r, o->namespace, o->name);
-    const char *how = waits && blocks ? "Foreground" : propagation_of(tree);
-    if (path)
-        plan_delete(p, path, o, policy(a, how), r->cache);
-}
-
 struct dependents {
     struct garbage *garbage;
     struct arena *arena;
@@ -199,18 +168,89 @@ static bool on_dependent(void *ctx, struct object *o)
         if (cstr_eq(json_path_cstr(ref, "uid"), d->owner_uid) &&
             json_path_bool(ref, "blockOwnerDeletion", false))
             d->blocking++;
-    controller_enqueue(d->garbage->unit.controller, key);
+    if (!o->deleting)
+        controller_enqueue(d->garbage->unit.controller, key);
     return true;
 }
 
-static void each_dependent(struct dependents *d)
+static void each_dependent(struct dependents *d, bool (*fn)(void *ctx, struct object *o))
 {
     struct graph *g = &d->garbage->graph;
     for (size_t i = 0; i < g->count; i++) {
         d->resource = &g->at[i];
         if (g->at[i].cache)
-            cache_index_each(g->at[i].cache, "owner", d->owner_uid, on_dependent, d);
+            cache_index_each(g->at[i].cache, "owner", d->owner_uid, fn, d);
     }
+}
+
+static bool on_waiting(void *ctx, struct object *o)
+{
+    struct dependents *d = ctx;
+    struct json *tree = o->deleting ? object_json(o, d->arena) : NULL;
+    if (tree && has_finalizer(tree, FOREGROUND))
+        d->blocking++;
+    return true;
+}
+
+/* Has it a dependent whose deletion waits for dependents of its own? */
+static bool waited_for(struct garbage *g, struct arena *a, const struct object *o)
+{
+    struct dependents d = {.garbage = g, .arena = a, .owner_uid = o->uid};
+    each_dependent(&d, on_waiting);
+    return d.blocking != 0;
+}
+
+/* Nobody waits for it any more. */
+static void unblock(struct arena *a, struct plan *p, struct graph_resource *r,
+                    const struct object *o, const struct json *tree)
+{
+    struct json *patch = json_new(a, JSON_OBJECT), *meta = json_object_at(a, patch, "metadata");
+    struct json *refs = json_clone(a, json_path(tree, "metadata.ownerReferences"));
+    char *path = graph_path(a, r, o->namespace, o->name);
+    json_set_cstr(a, meta, "uid", o->uid);
+    json_set(a, meta, "ownerReferences", refs);
+    for (struct json *ref = json_first(refs); ref; ref = ref->next)
+        json_set_bool(a, ref, "blockOwnerDeletion", false);
+    if (path)
+        plan_patch(p, path, "application/merge-patch+json", patch, r->cache,
+                   PLAN_TOLERATE_NOT_FOUND);
+}
+
+/* As a dependent: are there owners left to live for? */
+static void as_dependent(struct garbage *g, struct arena *a, struct plan *p, const char *key,
+                         struct graph_resource *r, struct object *o, const struct json *tree)
+{
+    const char *gone[CONFIRM_MAX];
+    size_t there = 0, waits = 0, gone_count = 0, all = 0;
+    bool blocks = false;
+
+    struct json *refs = json_path(tree, "metadata.ownerReferences");
+    for (struct json *ref = json_first(refs); ref && all < CONFIRM_MAX; ref = ref->next, all++) {
+        switch (owner_state(g, a, key, o->namespace, ref)) {
+        case OWNER_THERE: there++; break;
+        case OWNER_WAITS:
+            waits++;
+            blocks |= json_path_bool(ref, "blockOwnerDeletion", false);
+            gone[gone_count++] = json_path_cstr(ref, "uid");
+            break;
+        case OWNER_GONE: gone[gone_count++] = json_path_cstr(ref, "uid"); break;
+        case OWNER_UNSURE: return;
+        }
+    }
+    if (all == 0 || o->deleting || gone_count == 0)
+        return;
+    if (there) { /* who waits need not wait for this one */
+        drop_references(a, p, r, o, gone, gone_count);
+        return;
+    }
+    if (blocks && waited_for(g, a, o)) { /* a circle, where each would wait for the next */
+        unblock(a, p, r, o, tree);
+        plan_barrier(p);
+    }
+    char *path = graph_path(a, r, o->namespace, o->name);
+    const char *how = waits && blocks ? "Foreground" : propagation_of(tree);
+    if (path)
+        plan_delete(p, path, o, policy(a, how), r->cache);
 }
 
 static void remove_finalizer(struct arena *a, struct plan *p, struct graph_resource *r,
@@ -239,12 +279,14 @@ static void as_owner(struct garbage *g, struct arena *a, struct plan *p, struct 
         return;
     if (has_finalizer(tree, ORPHAN)) {
         d.orphan = true;
-        each_dependent(&d);
+        each_dependent(&d, on_dependent);
         remove_finalizer(a, p, r, o, tree, ORPHAN);
     } else if (has_finalizer(tree, FOREGROUND)) {
-        each_dependent(&d);
+        each_dependent(&d, on_dependent);
         if (d.blocking == 0)
             remove_finalizer(a, p, r, o, tree, FOREGROUND);
+        else if (map_set(&g->waiting, str_of(o->uid), g, NULL) < 0)
+            plan_requeue(p, RETRY_MS);
     }
 }
 
@@ -318,6 +360,8 @@ static void changed(void *ctx, struct graph_resource *r, struct object *old, str
 {
     struct garbage *g = ctx;
     if (new) {
+        if (old && g->waiting.count) /* it may have been what an owner waits for, and be no more */
+            enqueue_owners(g, old);
         struct arena a CLEANUP_ARENA;
         arena_init(&a, (size_t)64 * 1024 * 1024);
         struct json *tree = object_json(new, &a);
@@ -328,6 +372,7 @@ static void changed(void *ctx, struct graph_resource *r, struct object *old, str
     enqueue_dependents(g, old->uid);
     enqueue_owners(g, old); /* a foreground deletion may have waited for this one */
     map_remove(&g->absent, str_of(old->uid));
+    map_remove(&g->waiting, str_of(old->uid));
 }
 
 static void done(struct ctl_unit *u)
@@ -340,6 +385,7 @@ static void done(struct ctl_unit *u)
     }
     graph_done(&g->graph);
     map_done(&g->absent, NULL);
+    map_done(&g->waiting, NULL);
 }
 
 int garbage_start(struct ctl *c)

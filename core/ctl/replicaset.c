@@ -1,5 +1,5 @@
 /*
- * ReplicaSet: as many pods as spec.replicas says, made from spec.template.
+ * ReplicaSet and ReplicationController: as many pods as spec.replicas says, made from spec.template.
  * Source: kubernetes.io, "ReplicaSet"; the order in which pods are given up is upstream's.
  */
 #include <stdio.h>
@@ -9,8 +9,32 @@
 
 enum { BURST = 500 };
 
+/* What tells the two kinds apart. */
+struct form {
+    const char *group, *api_version, *kind, *plural, *collection, *component;
+    bool plain_selector; /* labels, not requirements */
+};
+
+static const struct form replica_set = {
+    .group = "apps",
+    .api_version = "apps/v1",
+    .kind = "ReplicaSet",
+    .plural = "replicasets",
+    .collection = "/apis/apps/v1/replicasets",
+    .component = "replicaset-controller",
+};
+static const struct form replication_controller = {
+    .api_version = "v1",
+    .kind = "ReplicationController",
+    .plural = "replicationcontrollers",
+    .collection = "/api/v1/replicationcontrollers",
+    .component = "replication-controller",
+    .plain_selector = true,
+};
+
 struct replicaset {
     struct ctl_unit unit;
+    const struct form *form;
     struct cache *sets, *pods;
 };
 
@@ -113,11 +137,11 @@ static void make_pod(struct replicaset *rs, struct arena *a, struct plan *p, con
     json_set_cstr(a, meta, "generateName", prefix);
     json_set_cstr(a, meta, "namespace", ns);
     json_append(a, json_array_at(a, meta, "ownerReferences"),
-                ctl_owner_reference(a, "apps/v1", "ReplicaSet", name,
+                ctl_owner_reference(a, rs->form->api_version, rs->form->kind, name,
                                     json_path_cstr(set, "metadata.uid")));
     plan_create(p, path, pod, rs->pods, PLAN_TOLERATE_NOTHING);
     char *message = arena_printf(a, "Created pod: %s", pod_name);
-    plan_event(p, set, "Normal", "SuccessfulCreate", "replicaset-controller", message);
+    plan_event(p, set, "Normal", "SuccessfulCreate", rs->form->component, message);
 }
 
 static void drop_pod(struct replicaset *rs, struct arena *a, struct plan *p, const struct json *set,
@@ -128,7 +152,7 @@ static void drop_pod(struct replicaset *rs, struct arena *a, struct plan *p, con
     if (!path || !message)
         return;
     plan_delete(p, path, pod->object, NULL, rs->pods);
-    plan_event(p, set, "Normal", "SuccessfulDelete", "replicaset-controller", message);
+    plan_event(p, set, "Normal", "SuccessfulDelete", rs->form->component, message);
 }
 
 struct counts {
@@ -174,9 +198,20 @@ static void write_status(struct replicaset *rs, struct arena *a, struct plan *p,
     set_count(a, status, "readyReplicas", n.ready);
     set_count(a, status, "availableReplicas", n.available);
     json_set_i64(a, status, "observedGeneration", json_path_i64(set, "metadata.generation", 0));
-    char *path = ctl_object_path(a, "apps", "v1", "replicasets", set, "status");
+    char *path = ctl_object_path(a, rs->form->group, "v1", rs->form->plural, set, "status");
     if (path && !json_equal(before, status))
         plan_update(p, path, set, rs->sets);
+}
+
+static const struct json *selector_of(const struct replicaset *rs, struct arena *a,
+                                      const struct json *set)
+{
+    const struct json *own = json_path(set, "spec.selector");
+    if (!rs->form->plain_selector)
+        return own;
+    struct json *selector = json_new(a, JSON_OBJECT);
+    json_set(a, selector, "matchLabels", own ? json_clone(a, own) : json_new(a, JSON_OBJECT));
+    return selector;
 }
 
 static int reconcile(void *ctx, const char *key, struct arena *a, struct plan *p, struct err *err)
@@ -191,8 +226,8 @@ static int reconcile(void *ctx, const char *key, struct arena *a, struct plan *p
     struct json *set = object_json(o, a);
     if (!set)
         return o ? -E_NOMEM : 0;
-    rc = ctl_claim(a, p, rs->pods, NULL, "pods", set, "apps/v1", "ReplicaSet",
-                   json_path(set, "spec.selector"), &pods);
+    rc = ctl_claim(a, p, rs->pods, NULL, "pods", set, rs->form->api_version, rs->form->kind,
+                   selector_of(rs, a, set), &pods);
     for (size_t i = 0; i < pods.count && rc == 0; i++)
         if (ctl_pod_active(pods.at[i].tree))
             rc = ctl_list_add(a, &active, pods.at[i].object);
@@ -217,14 +252,15 @@ static void set_changed(void *unit, struct object *old, struct object *new)
         ctl_enqueue_self(unit, old, new);
 }
 
-int replicaset_start(struct ctl *c)
+static int start(struct ctl *c, const char *name, const struct form *form)
 {
     struct ctl_unit *u;
-    int rc = ctl_unit_new(c, sizeof(struct replicaset), "replicaset", reconcile, &u);
+    int rc = ctl_unit_new(c, sizeof(struct replicaset), name, reconcile, &u);
     if (rc < 0)
         return rc;
     struct replicaset *rs = (struct replicaset *)u;
-    rc = ctl_unit_listen(u, "/apis/apps/v1/replicasets", set_changed, &rs->sets);
+    rs->form = form;
+    rc = ctl_unit_listen(u, form->collection, set_changed, &rs->sets);
     if (rc == 0)
         rc = ctl_unit_listen(u, "/api/v1/pods", pod_changed, &rs->pods);
     if (rc == 0)
@@ -234,4 +270,14 @@ int replicaset_start(struct ctl *c)
     if (rc == 0)
         rc = cache_index_add(rs->pods, "controller", cache_index_controller);
     return rc < 0 ? rc : cache_index_add(rs->pods, "namespace", cache_index_namespace);
+}
+
+int replicaset_start(struct ctl *c)
+{
+    return start(c, "replicaset", &replica_set);
+}
+
+int replication_controller_start(struct ctl *c)
+{
+    return start(c, "replicationcontroller", &replication_controller);
 }

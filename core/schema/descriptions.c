@@ -7,9 +7,9 @@
 #include "schema/openapi.h"
 
 static const char texts[] =
-    "\n*.apiVersion Version of the schema that this object is written in, as group/version.\n"
-    "*.kind The kind of the object, in CamelCase.\n"
-    "*.metadata Name, namespace, labels and the other data that every object has.\n"
+    "\n*.apiVersion APIVersion defines the version of the schema that this object is written in, as group/version.\n"
+    "*.kind Kind names what this is, the kind of the object, in CamelCase.\n"
+    "*.metadata Standard object's metadata: name, namespace, labels and the other data that every object has.\n"
     "*.spec What is wanted.\n"
     "*.status What is observed; written by the system.\n"
     "*.items The objects of the list.\n"
@@ -112,7 +112,7 @@ static const char texts[] =
     "EnvVar.value Value; $(NAME) is replaced by variables that stand before it.\n"
     "EnvVar.valueFrom Where the value comes from, when it is not given.\n"
     "ObjectMeta What every object has: identity, labels, owners, times.\n"
-    "ObjectMeta.creationTimestamp When the object was made; set by the server.\n"
+    "ObjectMeta.creationTimestamp CreationTimestamp is a timestamp of when the object was made; set by the server.\n"
     "ObjectMeta.deletionTimestamp When the object will go; set by a deletion that waits.\n"
     "ObjectMeta.deletionGracePeriodSeconds Seconds that a deletion may take.\n"
     "ObjectMeta.finalizers Names of those who must act before the object goes.\n"

@@ -47,9 +47,25 @@ static void set_kind(struct publishing *p, struct json *schema, const struct crd
 static void set_type_meta(struct arena *a, struct json *properties)
 {
     json_set(a, properties, "apiVersion",
-             described(a, "string", "The version of the schema that this object is written in."));
+             described(a, "string",
+                       "APIVersion defines the version of the schema that this object is "
+                       "written in, as group/version."));
     json_set(a, properties, "kind",
-             described(a, "string", "The name of the resource that this object is."));
+             described(a, "string", "Kind names what this is, in CamelCase."));
+}
+
+/* In version 3 nothing may stand beside a reference. */
+static void set_metadata(struct publishing *p, struct json *properties)
+{
+    struct arena *a = p->arena;
+    struct json *type = ref(p, META_TYPE, "ObjectMeta"), *metadata = type;
+    if (p->v3) {
+        metadata = json_new(a, JSON_OBJECT);
+        json_append(a, json_array_at(a, metadata, "allOf"), type);
+    }
+    json_set_cstr(a, metadata, "description",
+                  "Standard object's metadata: name, namespace, labels and the like.");
+    json_set(a, properties, "metadata", metadata);
 }
 
 /* What Swagger 2.0 has no word for is left out, which makes the schema accept more, never less. */
@@ -85,7 +101,7 @@ static struct json *schema_of(struct publishing *p, const struct crd_version *v)
     json_set_cstr(a, schema, "type", "object");
     struct json *properties = json_object_at(a, schema, "properties");
     set_type_meta(a, properties);
-    json_set(a, properties, "metadata", ref(p, META_TYPE, "ObjectMeta"));
+    set_metadata(p, properties);
     set_kind(p, schema, v, v->names.kind);
     return schema;
 }

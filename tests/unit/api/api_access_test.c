@@ -162,6 +162,10 @@ static void access_reviews_tell_the_truth(void **state)
     expect(
         ask(f, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{\"spec\":{}}"),
         422);
+    expect(ask_with(f, NULL, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                    NULL, "application/json;as=Table;v=v1;g=meta.k8s.io",
+                    "{\"spec\":{\"nonResourceAttributes\":{\"path\":\"/\",\"verb\":\"get\"}}}"),
+           406);
     a = ask(f, "POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
             "{\"spec\":{\"namespace\":\"default\"}}");
     expect(a, 201);

@@ -407,6 +407,10 @@ static void paths_that_name_objects_twice_are_refused(void **state)
     expect(ask(f, "GET", "/apis/apps/v9/deployments", NULL), 404);
     expect(ask(f, "POST", "/api/v1/namespaces/default/pods/x", "{}"), 405);
     expect(ask(f, "DELETE", "/api/v1/namespaces", NULL), 405);
+    expect_message(ask(f, "GET", "/api/v1/namespaces?timeout=soon", NULL), 400,
+                   "invalid timeout specified in the request URL - time: invalid duration "
+                   "\"soon\"");
+    expect(ask(f, "GET", "/api/v1/namespaces?timeout=3m", NULL), 200);
 }
 
 static void every_resource_can_be_listed(void **state)
