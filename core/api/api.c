@@ -162,7 +162,7 @@ void api_request_drained(struct api_request *r)
 
 void request_warn(struct api_request *r, const char *fmt, ...)
 {
-    char text[700];
+    char text[4096];
     va_list ap;
     if (r->warning_count == WARNINGS_MOST)
         return;

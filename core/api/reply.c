@@ -124,7 +124,7 @@ bool reply_head(struct api_request *r, int status, const char *content_type, int
     }
     for (size_t i = 0; i < r->warning_count; i++) {
         struct buf text CLEANUP_BUF;
-        buf_init(&text, 2048);
+        buf_init(&text, 32 * 1024);
         buf_puts(&text, "299 - ");
         json_write_string(&text, str_of(r->warnings[i]));
         struct str value = arena_str(&r->arena, buf_str(&text));

@@ -312,7 +312,8 @@ static void on_head(struct front_call *c, struct imsg_in *m)
         if (str_eq_nocase(headers[i].name, STR("content-length"))) {
             if (str_to_i64(headers[i].value, &length) < 0)
                 length = -1;
-            headers[i] = headers[--count];
+            count--; /* the others keep their order: warnings are read one after the other */
+            memmove(headers + i, headers + i + 1, (count - i) * sizeof headers[0]);
             break;
         }
     c->answered = true;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Admission from within: who may set owners, who may sign, the taint of new nodes."""
+"""Admission from within: who may set owners, who may sign, the taint of new nodes, what pods may."""
 
 import base64
 import json
@@ -113,10 +113,85 @@ def signing(c):
     cluster.retry(lambda: expect(send(c, "PATCH", csr + "/s/status", failed, "signer", **patch)[0] == 200, "may sign"), 10)
 
 
+def warned(c, method, path, body, **headers):
+    """Status, answer, texts of the warnings."""
+    headers.setdefault("Content_Type", "application/json")
+    status, got, out = c.request(method, path, json.dumps(body), **headers)
+    return status, json.loads(out), [w.split('"', 1)[1][:-1].replace('\\"', '"') for w in got.get_all("Warning") or []]
+
+
+def level(c, ns, **modes):
+    labels = {f"pod-security.kubernetes.io/{k.replace('_', '-')}": v for k, v in modes.items()}
+    return warned(c, "PATCH", f"/api/v1/namespaces/{ns}", {"metadata": {"labels": labels}}, Content_Type="application/merge-patch+json")
+
+
+def pod_of(name, **spec):
+    return {"metadata": {"name": name}, "spec": {"containers": [{"name": "x", "image": "x"}], **spec}}
+
+
+PLAIN = ('allowPrivilegeEscalation != false (container "x" must set securityContext.allowPrivilegeEscalation=false), '
+         'unrestricted capabilities (container "x" must set securityContext.capabilities.drop=["ALL"]), '
+         'runAsNonRoot != true (pod or container "x" must set securityContext.runAsNonRoot=true), '
+         'seccompProfile (pod or container "x" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")')
+
+
+def pod_security(c):
+    c.k("create", "namespace", "guarded")
+    pods, patch = "/api/v1/namespaces/guarded/pods", {"Content_Type": "application/strategic-merge-patch+json"}
+    cluster.retry(lambda: expect(send(c, "POST", pods, pod_of("before", hostPID=True))[0] == 201, "pods"), 10)
+    for name in ("b2", "b1"):
+        send(c, "POST", pods, pod_of(name, hostNetwork=True))
+    status, out, warnings = level(c, "guarded", enforce="odd", warn_version="v1.x")
+    expect(status == 422 and out["message"] == 'Namespace "guarded" is invalid: [metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: "odd": must be one of privileged, baseline, restricted, '
+           'metadata.labels[pod-security.kubernetes.io/warn-version]: Invalid value: "v1.x": must be "latest" or "v1.x"]', f"{out}")
+    status, out, warnings = level(c, "guarded", enforce="baseline")
+    expect(status == 200 and warnings == ['existing pods in namespace "guarded" violate the new PodSecurity enforce level "baseline:latest"',
+           "b1 (and 2 other pods): host namespaces"], f"{warnings}")
+    expect(level(c, "guarded", enforce="baseline", x="y")[2] == [], "only when it becomes stricter")
+
+    refused(send(c, "POST", pods, pod_of("a", hostPID=True)), 'pods "a" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true)')
+    status, out, warnings = warned(c, "POST", pods, pod_of("a"))
+    expect(status == 201 and warnings == [], f"{warnings}")
+    level(c, "guarded", warn="restricted", warn_version="v1.30")
+    status, out, warnings = warned(c, "POST", pods, pod_of("b"))
+    expect(status == 201 and warnings == [f'would violate PodSecurity "restricted:v1.30": {PLAIN}'], f"{warnings}")
+    expect(warned(c, "PATCH", pods + "/b", {"metadata": {"labels": {"a": "b"}}}, **patch)[2] == [], "what does not matter")
+    expect(len(warned(c, "PATCH", pods + "/b", {"spec": {"containers": [{"name": "x", "image": "y"}]}}, **patch)[2]) == 1, "another image does")
+    refused(send(c, "PATCH", pods + "/before", {"spec": {"containers": [{"name": "x", "image": "y"}]}}, **patch),
+            'pods "before" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true)')
+    refused(send(c, "PATCH", pods + "/b/ephemeralcontainers", {"spec": {"ephemeralContainers": [{"name": "e", "image": "e", "securityContext": {"privileged": True}}]}}, **patch),
+            'pods "b" is forbidden: violates PodSecurity "baseline:latest": privileged (container "e" must not set securityContext.privileged=true)')
+
+
+def pod_makers(c):
+    c.k("create", "namespace", "makers")
+    level(c, "makers", enforce="baseline")
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"hostPID": True, "containers": [{"name": "x", "image": "x"}]}}
+    selector = {"matchLabels": {"a": "b"}}
+    job = {**template, "spec": {**template["spec"], "restartPolicy": "Never"}}
+    makers = (("/api/v1", "replicationcontrollers", {"spec": {"replicas": 0, "selector": {"a": "b"}, "template": template}}),
+              ("/api/v1", "podtemplates", {"template": template}),
+              ("/apis/apps/v1", "deployments", {"spec": {"replicas": 0, "selector": selector, "template": template}}),
+              ("/apis/apps/v1", "replicasets", {"spec": {"replicas": 0, "selector": selector, "template": template}}),
+              ("/apis/apps/v1", "statefulsets", {"spec": {"replicas": 0, "selector": selector, "template": template, "serviceName": "s"}}),
+              ("/apis/apps/v1", "daemonsets", {"spec": {"selector": selector, "template": template}}),
+              ("/apis/batch/v1", "jobs", {"spec": {"parallelism": 0, "template": job}}),
+              ("/apis/batch/v1", "cronjobs", {"spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": job}}}}))
+    for group, plural, body in makers:
+        status, out, warnings = warned(c, "POST", f"{group}/namespaces/makers/{plural}?dryRun=All", {"metadata": {"name": "m"}, **body})
+        expect(status == 201 and warnings == ['would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)'], f"{plural}: {status} {warnings} {out.get('message')}")
+    level(c, "makers", warn="privileged", audit="restricted")
+    group, plural, body = makers[2]
+    status, out, warnings = warned(c, "POST", f"{group}/namespaces/makers/{plural}?dryRun=All", {"metadata": {"name": "m"}, **body})
+    expect(status == 201 and warnings == [], f"audit and enforce say nothing here: {warnings}")
+
+
 run(Control(), (
     ("the control plane starts", lambda c: c.start()),
     ("owners are set by those who may delete", owners),
     ("owners that clients defined", custom_owners),
     ("a new node takes no pods before it is ready", new_nodes),
     ("certificates are signed and approved by those who may for the signer", signing),
+    ("pods keep their namespace's level", pod_security),
+    ("what makes pods is warned of", pod_makers),
 ))

@@ -1,131 +1,79 @@
-/* The checks of the Pod Security Standards. See pod_security.h. */
-#include "api/admission/pod_security.h"
+/* Which checks of the Pod Security Standards a level and version has, and what they share. */
+#include "api/admission/pod_security_int.h"
 
 #include <stdio.h>
 
-/* What one check found: names of containers (or volumes), and values. */
-struct finding {
-    const struct json *metadata, *spec, *pod; /* pod: its securityContext */
-    bool windows;
-    struct buf names, values, detail;
-    unsigned name_count, value_count;
-};
+enum { OUR_MINOR = 35, NEVER = 1000, NAMES_MOST = 64 * 1024 };
 
-static void add(struct buf *list, unsigned *count, const char *quote, struct str text)
+/* ---- what was found ---- */
+
+void finding_name(struct finding *f, const struct json *named)
 {
-    buf_printf(list, "%s%s" STR_FMT "%s", *count ? ", " : "", quote, STR_ARG(text), quote);
-    ++*count;
+    buf_printf(&f->names, "%s\"" STR_FMT "\"", f->name_count++ ? ", " : "",
+               STR_ARG(json_path_str(named, "name")));
 }
 
-static void add_name(struct finding *f, const struct json *named)
+void finding_value(struct finding *f, struct str value)
 {
-    add(&f->names, &f->name_count, "\"", json_path_str(named, "name"));
-}
-
-/* A value once, however often it was found. */
-static void add_value(struct finding *f, const char *quote, struct str text)
-{
-    struct buf quoted CLEANUP_BUF;
-    buf_init(&quoted, 1024);
-    buf_printf(&quoted, "%s" STR_FMT "%s", quote, STR_ARG(text), quote);
-    struct str have = buf_str(&f->values), one;
-    while (have.n) {
-        ptrdiff_t comma = str_find(have, STR(", "));
-        one = comma < 0 ? have : str_make(have.p, (size_t)comma);
-        if (str_eq(one, buf_str(&quoted)))
+    size_t at = 0;
+    while (at < f->value_count && str_cmp(f->values[at], value) < 0)
+        at++;
+    if (at < f->value_count && str_eq(f->values[at], value))
+        return;
+    if (f->value_count == f->value_room) {
+        size_t room = f->value_room ? f->value_room * 2 : 16;
+        struct str *more = arena_alloc(f->a, room * sizeof *more);
+        if (!more)
             return;
-        have = comma < 0 ? STR("") : str_make(have.p + comma + 2, have.n - (size_t)comma - 2);
+        if (f->value_count)
+            memcpy(more, f->values, f->value_count * sizeof *more);
+        f->values = more;
+        f->value_room = room;
     }
-    add(&f->values, &f->value_count, quote, text);
+    memmove(f->values + at + 1, f->values + at, (f->value_count - at) * sizeof *f->values);
+    f->values[at] = value;
+    f->value_count++;
 }
 
-static void next_detail(struct finding *f)
+void finding_forget(struct finding *f)
 {
-    buf_puts(&f->detail, buf_len(&f->detail) ? "; " : "");
+    buf_clear(&f->names);
+    f->pod = false;
+    f->name_count = 0;
+    f->value_count = 0;
 }
 
-/* container "a" | containers "a", "b" */
-static void put_containers(struct finding *f)
+void finding_put_containers(struct finding *f)
 {
     buf_printf(&f->detail, "container%s %s", f->name_count > 1 ? "s" : "", buf_cstr(&f->names));
 }
 
-static void forget(struct finding *f)
+bool finding_put_setters(struct finding *f)
 {
-    buf_clear(&f->names);
-    buf_clear(&f->values);
-    f->name_count = f->value_count = 0;
+    if (f->pod)
+        buf_puts(&f->detail, f->name_count ? "pod and " : "pod");
+    if (f->name_count)
+        finding_put_containers(f);
+    return f->pod || f->name_count;
 }
 
-/* Each container of the three lists, initContainers first. */
-static const struct json *next_container(const struct json *spec, const struct json *at,
-                                         size_t *list)
+void finding_put_values(struct finding *f, const char *quote)
+{
+    for (size_t i = 0; i < f->value_count; i++)
+        buf_printf(&f->detail, "%s%s" STR_FMT "%s", i ? ", " : "", quote, STR_ARG(f->values[i]),
+                   quote);
+}
+
+const struct json *finding_next(const struct finding *f, const struct json *at, size_t *list)
 {
     static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
-    at = at ? at->next : json_first(json_get(spec, lists[*list]));
+    at = at ? at->next : json_first(json_get(f->spec, lists[*list]));
     while (!at && ++*list < 3)
-        at = json_first(json_get(spec, lists[*list]));
+        at = json_first(json_get(f->spec, lists[*list]));
     return at;
 }
 
-#define EACH_CONTAINER(c, f)                                                                       \
-    size_t list_of_##c = 0;                                                                        \
-    for (const struct json *c = next_container((f)->spec, NULL, &list_of_##c); c;                  \
-         c = next_container((f)->spec, c, &list_of_##c))
-
-static const struct json *context(const struct json *container)
-{
-    return json_get(container, "securityContext");
-}
-
-/* ---- baseline ---- */
-
-static void host_process(struct finding *f)
-{
-    bool pod = json_path_bool(f->pod, "windowsOptions.hostProcess", false);
-    EACH_CONTAINER(c, f)
-    if (json_path_bool(context(c), "windowsOptions.hostProcess", false))
-        add_name(f, c);
-    if (pod)
-        buf_puts(&f->detail, "pod");
-    if (f->name_count) {
-        buf_puts(&f->detail, pod ? " and " : "");
-        put_containers(f);
-    }
-    if (buf_len(&f->detail))
-        buf_puts(&f->detail, " must not set securityContext.windowsOptions.hostProcess=true");
-}
-
-static bool app_armor_type_bad(const struct json *security)
-{
-    return str_is(json_path_str(security, "appArmorProfile.type"), "Unconfined");
-}
-
-static void app_armor(struct finding *f)
-{
-    const struct json *notes = json_get(f->metadata, "annotations");
-    for (const struct json *a = json_first(notes); a; a = a->next) {
-        struct str v = json_str(a);
-        if (str_starts(a->key, STR("container.apparmor.security.beta.kubernetes.io/")) && v.n && !str_is(v, "runtime/default") &&
-            !str_starts(v, STR("localhost/")))
-            buf_printf(&f->detail, "%s" STR_FMT "=\"" STR_FMT "\"",
-                       buf_len(&f->detail) ? ", " : "", STR_ARG(a->key), STR_ARG(v));
-    }
-    EACH_CONTAINER(c, f)
-    if (app_armor_type_bad(context(c)))
-        add_name(f, c);
-    bool pod = app_armor_type_bad(f->pod);
-    if (!pod && !f->name_count)
-        return;
-    buf_printf(&f->detail, "%s%s", buf_len(&f->detail) ? ", " : "", pod ? "pod" : "");
-    if (f->name_count) {
-        buf_puts(&f->detail, pod ? " and " : "");
-        put_containers(f);
-    }
-    buf_puts(&f->detail, " must not set AppArmor profile type to \"Unconfined\"");
-}
-
-static bool in(struct str s, const char *const *list)
+bool finding_among(struct str s, const char *const *list)
 {
     for (; *list; list++)
         if (str_is(s, *list))
@@ -133,345 +81,85 @@ static bool in(struct str s, const char *const *list)
     return false;
 }
 
-static bool add_capabilities(struct finding *f, const char *const *allowed)
+bool finding_own_users(const struct finding *f)
 {
-    EACH_CONTAINER(c, f)
-    {
-        bool bad = false;
-        const struct json *added = json_path(context(c), "capabilities.add");
-        for (const struct json *a = json_first(added); a; a = a->next)
-            if (!in(json_str(a), allowed)) {
-                bad = true;
-                add_value(f, "\"", json_str(a));
-            }
-        if (bad)
-            add_name(f, c);
-    }
-    if (!f->name_count)
-        return false;
-    next_detail(f);
-    put_containers(f);
-    buf_printf(&f->detail, " must not include %s in securityContext.capabilities.add",
-               buf_cstr(&f->values));
-    return true;
+    return f->minor >= 35 && !json_path_bool(f->spec, "hostUsers", true);
 }
 
-static void capabilities_baseline(struct finding *f)
+bool finding_windows(const struct finding *f)
 {
-    static const char *const allowed[] = {
-        "AUDIT_WRITE", "CHOWN",   "DAC_OVERRIDE", "FOWNER",  "FSETID", "KILL",       "MKNOD",
-        "NET_BIND_SERVICE", "SETFCAP", "SETGID",  "SETPCAP", "SETUID", "SYS_CHROOT", NULL};
-    add_capabilities(f, allowed);
+    return f->minor >= 25 && str_is(json_path_str(f->spec, "os.name"), "windows");
 }
 
-static void host_namespaces(struct finding *f)
-{
-    static const char *const names[] = {"hostNetwork", "hostPID", "hostIPC"};
-    for (size_t i = 0; i < 3; i++)
-        if (json_path_bool(f->spec, names[i], false))
-            buf_printf(&f->detail, "%s%s=true", buf_len(&f->detail) ? ", " : "", names[i]);
-}
+/* ---- the checks ---- */
 
-static void host_paths(struct finding *f)
-{
-    for (const struct json *v = json_first(json_get(f->spec, "volumes")); v; v = v->next)
-        if (json_get(v, "hostPath"))
-            add_name(f, v);
-    if (f->name_count)
-        buf_printf(&f->detail, "volume%s %s", f->name_count > 1 ? "s" : "", buf_cstr(&f->names));
-}
-
-static void host_ports(struct finding *f)
-{
-    EACH_CONTAINER(c, f)
-    {
-        bool bad = false;
-        for (const struct json *p = json_first(json_get(c, "ports")); p; p = p->next) {
-            int64_t port = json_path_i64(p, "hostPort", 0);
-            char text[24];
-            if (!port)
-                continue;
-            bad = true;
-            snprintf(text, sizeof text, "%lld", (long long)port);
-            add_value(f, "", str_of(text));
-        }
-        if (bad)
-            add_name(f, c);
-    }
-    if (!f->name_count)
-        return;
-    put_containers(f);
-    buf_printf(&f->detail, " %s hostPort%s %s", f->name_count > 1 ? "use" : "uses",
-               f->value_count > 1 ? "s" : "", buf_cstr(&f->values));
-}
-
-static void privileged(struct finding *f)
-{
-    EACH_CONTAINER(c, f)
-    if (json_path_bool(context(c), "privileged", false))
-        add_name(f, c);
-    if (!f->name_count)
-        return;
-    put_containers(f);
-    buf_puts(&f->detail, " must not set securityContext.privileged=true");
-}
-
-static void proc_mount(struct finding *f)
-{
-    EACH_CONTAINER(c, f)
-    {
-        struct str mount = json_path_str(context(c), "procMount");
-        if (!mount.n || str_is(mount, "Default"))
-            continue;
-        add_name(f, c);
-        add_value(f, "\"", mount);
-    }
-    if (!f->name_count || json_path(f->spec, "hostUsers"))
-        return;
-    put_containers(f);
-    buf_printf(&f->detail, " must not set securityContext.procMount to %s", buf_cstr(&f->values));
-}
-
-static bool linux_options_bad(struct finding *f, const struct json *security, bool *user, bool *role)
-{
-    static const char *const types[] = {"container_t", "container_init_t", "container_kvm_t",
-                                        "container_engine_t", NULL};
-    const struct json *o = json_get(security, "seLinuxOptions");
-    struct str type = json_path_str(o, "type");
-    bool bad_type = type.n && !in(type, types), u = json_path_str(o, "user").n != 0,
-         r = json_path_str(o, "role").n != 0;
-    if (bad_type)
-        add_value(f, "\"", type);
-    *user = *user || u;
-    *role = *role || r;
-    return bad_type || u || r;
-}
-
-static void se_linux(struct finding *f)
-{
-    bool user = false, role = false;
-    bool pod = linux_options_bad(f, f->pod, &user, &role);
-    EACH_CONTAINER(c, f)
-    if (linux_options_bad(f, context(c), &user, &role))
-        add_name(f, c);
-    if (!pod && !f->name_count)
-        return;
-    buf_puts(&f->detail, pod ? "pod" : "");
-    if (f->name_count) {
-        buf_puts(&f->detail, pod ? " and " : "");
-        put_containers(f);
-    }
-    buf_puts(&f->detail, " set forbidden securityContext.seLinuxOptions: ");
-    if (f->value_count)
-        buf_printf(&f->detail, "type%s %s", f->value_count > 1 ? "s" : "", buf_cstr(&f->values));
-    buf_printf(&f->detail, "%s%s", f->value_count && user ? "; " : "",
-               user ? "user may not be set" : "");
-    buf_printf(&f->detail, "%s%s", (f->value_count || user) && role ? "; " : "",
-               role ? "role may not be set" : "");
-}
-
-static void sysctls(struct finding *f)
-{
-    static const char *const allowed[] = {"kernel.shm_rmid_forced",
-                                          "net.ipv4.ip_local_port_range",
-                                          "net.ipv4.tcp_syncookies",
-                                          "net.ipv4.ping_group_range",
-                                          "net.ipv4.ip_unprivileged_port_start",
-                                          "net.ipv4.ip_local_reserved_ports",
-                                          "net.ipv4.tcp_keepalive_time",
-                                          "net.ipv4.tcp_fin_timeout",
-                                          "net.ipv4.tcp_keepalive_intvl",
-                                          "net.ipv4.tcp_keepalive_probes",
-                                          "net.ipv4.tcp_rmem",
-                                          "net.ipv4.tcp_wmem",
-                                          NULL};
-    for (const struct json *s = json_first(json_get(f->pod, "sysctls")); s; s = s->next)
-        if (!in(json_path_str(s, "name"), allowed))
-            add_value(f, "", json_path_str(s, "name"));
-    if (f->value_count)
-        buf_puts(&f->detail, buf_cstr(&f->values));
-}
-
-/* Names into what must not be Unconfined; the pod's own comes first. */
-static void seccomp_explicit(struct finding *f)
-{
-    struct str pod = json_path_str(f->pod, "seccompProfile.type");
-    if (pod.n && !str_is(pod, "RuntimeDefault") && !str_is(pod, "Localhost")) {
-        next_detail(f);
-        buf_printf(&f->detail,
-                   "pod must not set securityContext.seccompProfile.type to \"" STR_FMT "\"",
-                   STR_ARG(pod));
-    }
-    EACH_CONTAINER(c, f)
-    {
-        struct str type = json_path_str(context(c), "seccompProfile.type");
-        if (!type.n || str_is(type, "RuntimeDefault") || str_is(type, "Localhost"))
-            continue;
-        add_name(f, c);
-        add_value(f, "\"", type);
-    }
-    if (!f->name_count)
-        return;
-    next_detail(f);
-    put_containers(f);
-    buf_printf(&f->detail, " must not set securityContext.seccompProfile.type to %s",
-               buf_cstr(&f->values));
-    forget(f);
-}
-
-/* ---- restricted ---- */
-
-static void escalation(struct finding *f)
-{
-    EACH_CONTAINER(c, f)
-    if (json_path_bool(context(c), "allowPrivilegeEscalation", true) && !f->windows)
-        add_name(f, c);
-    if (!f->name_count)
-        return;
-    put_containers(f);
-    buf_puts(&f->detail, " must set securityContext.allowPrivilegeEscalation=false");
-}
-
-static void capabilities_restricted(struct finding *f)
-{
-    static const char *const allowed[] = {"NET_BIND_SERVICE", NULL};
-    if (f->windows)
-        return;
-    EACH_CONTAINER(c, f)
-    {
-        bool all = false;
-        const struct json *drop = json_path(context(c), "capabilities.drop");
-        for (const struct json *d = json_first(drop); d; d = d->next)
-            all = all || str_is(json_str(d), "ALL");
-        if (!all)
-            add_name(f, c);
-    }
-    if (f->name_count) {
-        put_containers(f);
-        buf_puts(&f->detail, " must set securityContext.capabilities.drop=[\"ALL\"]");
-    }
-    forget(f);
-    add_capabilities(f, allowed);
-}
-
-static void volume_types(struct finding *f)
-{
-    static const char *const allowed[] = {"configMap", "csi",       "downwardAPI",
-                                          "emptyDir",  "ephemeral", "persistentVolumeClaim",
-                                          "projected", "secret",    "image",
-                                          NULL};
-    for (const struct json *v = json_first(json_get(f->spec, "volumes")); v; v = v->next)
-        for (const struct json *m = json_first(v); m; m = m->next)
-            if (!str_is(m->key, "name") && !in(m->key, allowed)) {
-                add_name(f, v);
-                add_value(f, "\"", m->key);
-            }
-    if (f->name_count)
-        buf_printf(&f->detail, "volume%s %s %s restricted volume type%s %s",
-                   f->name_count > 1 ? "s" : "", buf_cstr(&f->names),
-                   f->name_count > 1 ? "use" : "uses", f->value_count > 1 ? "s" : "",
-                   buf_cstr(&f->values));
-}
-
-static void run_as_non_root(struct finding *f)
-{
-    const struct json *pod = json_get(f->pod, "runAsNonRoot");
-    if (pod && !json_bool(pod, true)) {
-        next_detail(f);
-        buf_puts(&f->detail, "pod must not set securityContext.runAsNonRoot=false");
-    }
-    EACH_CONTAINER(c, f)
-    {
-        const struct json *own = json_get(context(c), "runAsNonRoot");
-        if (own && !json_bool(own, true))
-            add_name(f, c);
-    }
-    if (f->name_count) {
-        next_detail(f);
-        put_containers(f);
-        buf_puts(&f->detail, " must not set securityContext.runAsNonRoot=false");
-    }
-    forget(f);
-    EACH_CONTAINER(d, f)
-    if (!json_get(context(d), "runAsNonRoot") && !pod)
-        add_name(f, d);
-    if (!f->name_count)
-        return;
-    next_detail(f);
-    buf_puts(&f->detail, "pod or ");
-    put_containers(f);
-    buf_puts(&f->detail, " must set securityContext.runAsNonRoot=true");
-}
-
-static bool is_root(const struct json *security)
-{
-    const struct json *user = json_get(security, "runAsUser");
-    return user && json_i64(user, 1) == 0;
-}
-
-static void run_as_user(struct finding *f)
-{
-    bool pod = is_root(f->pod);
-    buf_puts(&f->detail, pod ? "pod" : "");
-    EACH_CONTAINER(c, f)
-    if (is_root(context(c)))
-        add_name(f, c);
-    if (f->name_count) {
-        buf_puts(&f->detail, pod ? " and " : "");
-        put_containers(f);
-    }
-    if (buf_len(&f->detail))
-        buf_puts(&f->detail, " must not set runAsUser=0");
-}
-
-static void seccomp_restricted(struct finding *f)
-{
-    if (f->windows)
-        return;
-    seccomp_explicit(f);
-    forget(f);
-    bool pod = json_path_str(f->pod, "seccompProfile.type").n != 0;
-    EACH_CONTAINER(c, f)
-    if (!pod && !json_path_str(context(c), "seccompProfile.type").n)
-        add_name(f, c);
-    if (!f->name_count)
-        return;
-    next_detail(f);
-    buf_puts(&f->detail, "pod or ");
-    put_containers(f);
-    buf_puts(&f->detail,
-             " must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"");
-}
-
-/* ---- the levels ---- */
-
-enum { BASE = 1, ONLY_BASE = 2, STRICT = 4 };
-
-/* In upstream's order: the baseline's by name, then those of restricted. ONLY_BASE: restricted has
- * a stricter one in its place. */
+/* In the order of upstream's names: the baseline's, then those of restricted. */
 static const struct {
-    int levels;
     const char *reason;
-    void (*find)(struct finding *f);
+    pod_security_find *find;
+    bool restricted; /* only there; since the version */
+    unsigned since;
+    unsigned replaced; /* from this version on restricted has another one in its place */
 } checks[] = {
-    {BASE, "forbidden AppArmor profile", app_armor},
-    {ONLY_BASE, "non-default capabilities", capabilities_baseline},
-    {BASE, "host namespaces", host_namespaces},
-    {ONLY_BASE, "hostPath volumes", host_paths},
-    {BASE, "hostPort", host_ports},
-    {BASE, "privileged", privileged},
-    {BASE, "procMount", proc_mount},
-    {BASE, "seLinuxOptions", se_linux},
-    {ONLY_BASE, "seccompProfile", seccomp_explicit},
-    {BASE, "forbidden sysctls", sysctls},
-    {BASE, "hostProcess", host_process},
-    {STRICT, "allowPrivilegeEscalation != false", escalation},
-    {STRICT, "unrestricted capabilities", capabilities_restricted},
-    {STRICT, "restricted volume types", volume_types},
-    {STRICT, "runAsNonRoot != true", run_as_non_root},
-    {STRICT, "runAsUser=0", run_as_user},
-    {STRICT, "seccompProfile", seccomp_restricted},
+    {"forbidden AppArmor profile", find_app_armor, false, 0, NEVER},
+    {"non-default capabilities", find_capabilities, false, 0, 22},
+    {"host namespaces", find_host_namespaces, false, 0, NEVER},
+    {"hostPath volumes", find_host_paths, false, 0, 0},
+    {"hostPort", find_host_ports, false, 0, NEVER},
+    {"probe or lifecycle host", find_host_probes, false, 34, NEVER},
+    {"privileged", find_privileged, false, 0, NEVER},
+    {"procMount", find_proc_mount, false, 0, 35},
+    {"seLinuxOptions", find_se_linux, false, 0, NEVER},
+    {"seccompProfile", find_seccomp, false, 0, 19},
+    {"forbidden sysctls", find_sysctls, false, 0, NEVER},
+    {"hostProcess", find_host_process, false, 0, NEVER},
+    {"allowPrivilegeEscalation != false", find_escalation, true, 8, NEVER},
+    {"unrestricted capabilities", find_capabilities_strict, true, 22, NEVER},
+    {"procMount", find_proc_mount_strict, true, 35, NEVER},
+    {"restricted volume types", find_volume_types, true, 0, NEVER},
+    {"runAsNonRoot != true", find_non_root, true, 0, NEVER},
+    {"runAsUser=0", find_root_user, true, 23, NEVER},
+    {"seccompProfile", find_seccomp_strict, true, 19, NEVER},
 };
+
+static bool applies(size_t i, enum pod_security_level level, unsigned minor)
+{
+    if (level == POD_SECURITY_PRIVILEGED || minor < checks[i].since)
+        return false;
+    return level == POD_SECURITY_RESTRICTED ? minor < checks[i].replaced : !checks[i].restricted;
+}
+
+unsigned pod_security_check(struct arena *a, const struct pod_security_policy *p,
+                            const struct json *metadata, const struct json *spec, struct buf *out,
+                            struct buf *reasons)
+{
+    unsigned count = 0, minor = p->minor > OUR_MINOR ? OUR_MINOR : p->minor;
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        struct finding f = {.a = a,
+                            .metadata = metadata,
+                            .spec = spec,
+                            .security = json_get(spec, "securityContext"),
+                            .minor = minor};
+        if (!applies(i, p->level, minor))
+            continue;
+        buf_init(&f.names, NAMES_MOST);
+        buf_init(&f.detail, 4 * NAMES_MOST);
+        checks[i].find(&f);
+        const char *reason = f.reason ? f.reason : checks[i].reason;
+        /* What is too long to be told is forbidden all the same. */
+        bool wrong = buf_len(&f.detail) || f.detail.failed;
+        if (wrong && out)
+            buf_printf(out, "%s%s (%s)", count ? ", " : "", reason, buf_cstr(&f.detail));
+        if (wrong && reasons)
+            buf_printf(reasons, "%s%s", count ? ", " : "", reason);
+        count += wrong;
+        buf_done(&f.names);
+        buf_done(&f.detail);
+    }
+    return count;
+}
+
+/* ---- levels and versions ---- */
 
 bool pod_security_level_of(struct str name, enum pod_security_level *ret)
 {
@@ -489,30 +177,25 @@ const char *pod_security_level_name(enum pod_security_level level)
     return names[level];
 }
 
-unsigned pod_security_check(enum pod_security_level level, const struct json *metadata,
-                            const struct json *spec, struct buf *out)
+bool pod_security_version_of(struct str text, unsigned *ret_minor)
 {
-    int wanted = level == POD_SECURITY_RESTRICTED ? BASE | STRICT
-                 : level == POD_SECURITY_BASELINE ? BASE | ONLY_BASE
-                                                  : 0;
-    unsigned count = 0;
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-        struct finding f = {.metadata = metadata,
-                            .spec = spec,
-                            .pod = json_get(spec, "securityContext"),
-                            .windows = str_is(json_path_str(spec, "os.name"), "windows")};
-        if (!(checks[i].levels & wanted))
-            continue;
-        buf_init(&f.names, 16 * 1024);
-        buf_init(&f.values, 16 * 1024);
-        buf_init(&f.detail, 32 * 1024);
-        checks[i].find(&f);
-        if (buf_len(&f.detail))
-            buf_printf(out, "%s%s (%s)", count++ ? ", " : "", checks[i].reason,
-                       buf_cstr(&f.detail));
-        buf_done(&f.names);
-        buf_done(&f.values);
-        buf_done(&f.detail);
+    uint64_t minor;
+    if (str_is(text, "latest")) {
+        *ret_minor = POD_SECURITY_LATEST;
+        return true;
     }
-    return count;
+    if (!str_starts(text, STR("v1.")) || (text.n > 4 && text.p[3] == '0') ||
+        str_to_u64(str_make(text.p + 3, text.n - 3), &minor) < 0 || minor >= POD_SECURITY_LATEST)
+        return false;
+    *ret_minor = (unsigned)minor;
+    return true;
+}
+
+const char *pod_security_policy_text(struct arena *a, const struct pod_security_policy *p)
+{
+    const char *level = pod_security_level_name(p->level);
+    const char *text = p->minor == POD_SECURITY_LATEST
+                           ? arena_printf(a, "%s:latest", level)
+                           : arena_printf(a, "%s:v1.%u", level, p->minor);
+    return text ? text : "";
 }
