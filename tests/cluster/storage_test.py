@@ -102,7 +102,23 @@ def resize(c):
     c.k("delete", "pvc", "--all")
 
 
+def default_ingress_class(c):
+    def ingress(name, **spec):
+        return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name},
+                "spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}, **spec}}
+
+    def ingress_class(name, default):
+        return {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
+                "metadata": {"name": name, "annotations": {"ingressclass.kubernetes.io/is-default-class": default}}, "spec": {"controller": "example.com/c"}}
+
+    make(c, ingress("before"), ingress_class("a", "true"), ingress_class("b", "false"), ingress("after"), ingress("chosen", ingressClassName="b"))
+    classes = {o["metadata"]["name"]: o["spec"].get("ingressClassName") for o in c.json("ingress")["items"]}
+    expect(classes == {"before": None, "after": "a", "chosen": "b"}, classes)
+    out = c.k("create", "ingress", "bad", "--rule=a.b/x*=s:80,tls=A_B", check=False)
+    expect("spec.tls[0].secretName: Invalid value" in out, out)
+
+
 control = Control()
 control.start()
 only = sys.argv[1:]
-run(control, [(fn.__name__, fn) for fn in (default_flow_schemas, default_class, in_use, bound_volumes_stay, resize) if not only or fn.__name__ in only])
+run(control, [(fn.__name__, fn) for fn in (default_flow_schemas, default_class, in_use, bound_volumes_stay, resize, default_ingress_class) if not only or fn.__name__ in only])

@@ -7,6 +7,7 @@ static int (*const steps[])(struct write *w) = {
     admit_service_account, admit_priority,         admit_tolerations,
     /* of storage and networking */
     admit_default_storage_class, admit_storage_object_in_use_protection,
+    admit_default_ingress_class,
 };
 
 int admit(struct write *w)

@@ -5,7 +5,8 @@
 #include "api/write.h"
 
 extern const struct kind kind_flow_schema, kind_priority_level, kind_storage_class,
-    kind_persistent_volume, kind_persistent_volume_claim;
+    kind_persistent_volume, kind_persistent_volume_claim, kind_ingress, kind_ingress_class,
+    kind_network_policy, kind_ip_address, kind_service_cidr;
 
 /* ---- of flow schemas and priority levels ---- */
 void flow_status_validate(struct write *w); /* of writes to status; others are not looked at */
@@ -20,6 +21,10 @@ void access_modes_validate(struct field_errors *e, const struct field *f, const 
 void volume_mode_validate(struct field_errors *e, const struct field *f, const struct json *mode);
 /* Of a claim or a template of claims. */
 void claim_spec_validate(struct write *w, const struct field *f, const struct json *spec);
+
+/* ---- networking ---- */
+/* apiGroup, kind and name of something in the same namespace. */
+void typed_reference_validate(struct field_errors *e, const struct field *f, const struct json *ref);
 
 /* ---- nodes that something may run on ---- */
 void node_selector_validate(struct field_errors *e, const struct field *f,
