@@ -4,6 +4,7 @@
 #include "api/api_int.h"
 #include "api/admission/webhook.h"
 #include "api/crd/conversion.h"
+#include "api/metrics.h"
 #include "api/auth/auth.h"
 #include "api/flow/ensure.h"
 #include "codec/time.h"
@@ -50,7 +51,7 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
     else
         rc = auth_new(api, o, err);
     if (rc == 0 && ((rc = crds_new(api)) < 0 || (rc = crd_cleanup_new(api)) < 0 ||
-                    (rc = hooks_new(api)) < 0 || (rc = conversions_new(api)) < 0))
+                    (rc = hooks_new(api)) < 0 || (rc = conversions_new(api)) < 0 || (rc = api_metrics_new(api)) < 0))
         err_set(err, E_NOMEM, "out of memory");
     if (rc < 0) {
         api_free(api);
@@ -77,6 +78,7 @@ void api_free(struct api *api)
     crds_free(api);
     conversions_free(api);
     hooks_free(api);
+    api_metrics_free(api);
     bootstrap_free(api->bootstrap);
     flow_ensure_free(api->flow_ensure);
     auth_free(api);
@@ -107,6 +109,7 @@ static void request_free(struct api_request *r)
 static void request_release(struct api_request *r)
 {
     r->ended = true;
+    api_metrics_request(r);
     list_remove(&r->link);
     if (r->on_cancel) {
         void (*release)(struct api_request *) = r->on_cancel;
@@ -353,7 +356,11 @@ static void dispatch(struct api_request *r, const struct api_peer *peer)
 {
     static const char *const health[] = {"/healthz", "/livez", "/readyz"};
     bool found = !r->url.is_resource || find_resource(r);
-    if (check_timeout(r) != 0 || auth_authenticate(r, peer) != 0 || auth_impersonate(r) != 0)
+    if (check_timeout(r) != 0)
+        return;
+    int rc = auth_authenticate(r, peer);
+    api_metrics_authentication(r->api, rc == 0);
+    if (rc != 0 || auth_impersonate(r) != 0)
         return;
     if (!accept_parse(r, found && r->url.is_resource)) {
         r->accept = (struct accept){MEDIA_JSON, FORM_OBJECT, false, STR(""), STR("")};
@@ -362,7 +369,9 @@ static void dispatch(struct api_request *r, const struct api_peer *peer)
             "only the following media types are accepted: application/json, application/yaml");
         return;
     }
-    if (auth_authorize(r) != 0)
+    rc = auth_authorize(r);
+    api_metrics_authorization(r->api, rc == 0);
+    if (rc != 0)
         return;
     if (r->url.is_resource) {
         if (found)
@@ -376,6 +385,10 @@ static void dispatch(struct api_request *r, const struct api_peer *peer)
             health_handle(r);
             return;
         }
+    if (str_is(r->url.path, "/metrics")) {
+        metrics_handle(r);
+        return;
+    }
     if (!issuer_handle(r) && !discovery_handle(r))
         fail_no_route(r);
 }
@@ -398,6 +411,7 @@ int api_handle(struct api *api, const struct api_call *call, const struct api_re
     r->api = api;
     r->ops = ops;
     r->ctx = ctx;
+    r->began_us = api_now_us(api);
     arena_init(&r->arena, LIMIT_REQUEST_ARENA);
     arena_init(&r->work, LIMIT_REQUEST_ARENA);
     list_push_back(&api->requests, &r->link);

@@ -11,7 +11,7 @@
  *   write.c        create, update, patch; meta.c: metadata; delete.c
  *   list.c, watch.c
  *   subresource.c  binding, eviction, scale; connect.c: what ends at a kubelet; reviews.c
- *   discovery.c    what there is; health.c
+ *   discovery.c    what there is; health.c; metrics.c
  *   expire.c       old events go
  *   crd/           resources that clients defined
  *   bootstrap.c    first objects
@@ -172,6 +172,9 @@ struct api_request {
     size_t warning_count;
     unsigned attempts;
     bool dry_run;
+    int64_t began_us;
+    int status;        /* of the answer; 0: none yet */
+    size_t sent_bytes; /* of an answer in one piece */
     struct write *write; /* in work */
     void (*on_stored)(struct api_request *r, const struct store_result *result);
     struct list_state *list;
@@ -187,6 +190,7 @@ struct discovery;
 struct expiry;
 struct hooks;
 struct conversions;
+struct api_metrics;
 
 struct api {
     struct loop *loop;
@@ -214,6 +218,7 @@ struct api {
     struct crd_cleanup *crd_cleanup;
     struct hooks *hooks;
     struct conversions *conversions;
+    struct api_metrics *metrics;
     struct net net;
     struct expiry *expiry;
     struct prng prng;

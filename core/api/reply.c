@@ -132,6 +132,7 @@ bool reply_head(struct api_request *r, int status, const char *content_type, int
             headers[n++] = (struct api_header){STR("warning"), value};
     }
     r->head_sent = true;
+    r->status = status;
     if (r->ops->head(r->ctx, status, headers, n))
         return true;
     request_gone(r);
@@ -140,6 +141,7 @@ bool reply_head(struct api_request *r, int status, const char *content_type, int
 
 void reply_bytes(struct api_request *r, int status, const char *content_type, struct str bytes)
 {
+    r->sent_bytes = bytes.n;
     if (!reply_head(r, status, content_type, (int64_t)bytes.n))
         return;
     if (bytes.n && !cstr_eq(r->method, "HEAD") && r->ops->body(r->ctx, bytes) < 0)

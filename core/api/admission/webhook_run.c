@@ -4,6 +4,7 @@
  * validating ones all at once. As upstream's plugin/webhook/{mutating,validating}/dispatcher.go.
  */
 #include "api/admission/webhook.h"
+#include "api/metrics.h"
 #include "api/crd/crd.h"
 #include "codec/patch.h"
 
@@ -14,6 +15,7 @@ struct hook_call {
     const struct schema_resource *as; /* what it was told that the object is */
     struct json *shown;               /* the object as it was sent */
     char uid[37];
+    int64_t began_us;
     bool previous, again; /* called before, to be called again when something changes; is to be */
 };
 
@@ -221,6 +223,7 @@ static int start(struct hook_call *c, struct failure *f)
     int rc = consider(c, &body, f);
     if (rc != 1)
         return rc;
+    c->began_us = api_now_us(run->q.w->api);
     rc = webhook_call_new(run->q.w->api, c->hook, body, on_answer, c, &c->call, &err);
     if (rc == 0) {
         run->waiting++;
@@ -310,6 +313,14 @@ static void on_answer(void *ctx, int rc, struct str body, const char *message)
     webhook_call_free(c->call);
     c->call = NULL;
     run->waiting--;
+    struct api_metrics_hook seen = {.name = c->hook->name,
+                                    .operation = run->q.operation,
+                                    .error_type = rc < 0 ? "calling_webhook_error" : "no_error",
+                                    .mutating = run->mutating,
+                                    .rejected = !fine,
+                                    .code = fine ? 0 : f.http,
+                                    .began_us = c->began_us};
+    api_metrics_webhook(r->api, &seen);
     if (run->mutating && !fine) {
         answer(run, &f);
     } else if (run->mutating) {
