@@ -262,7 +262,7 @@ static void health_is_one_word_or_a_list(void **state)
     expect(a, 200);
     assert_true(str_is(buf_str(&a->body), "ok"));
     a = ask(f, "GET", "/readyz?verbose", NULL);
-    assert_true(str_starts(buf_str(&a->body), STR("[+]ping ok\n[+]store ok\n")));
+    assert_true(str_starts(buf_str(&a->body), STR("[+]ping ok\n[+]log ok\n[+]etcd ok\n")));
     assert_true(str_ends(buf_str(&a->body), STR("readyz check passed\n")));
     expect(ask(f, "GET", "/healthz/ping", NULL), 200);
     expect(ask(f, "GET", "/healthz/none", NULL), 404);
