@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "api/crd/crd.h"
+#include "api/crd/conversion.h"
 #include "api/api_int.h"
 #include "keelson_version.h"
 #include "schema/openapi.h"
@@ -64,6 +64,21 @@ static bool is_in(const struct schema_resource *res, struct schema_group_version
 
 /* ---- the plain form ---- */
 
+/* Tells clients when objects move to another form in the store. */
+static void put_storage_hash(struct buf *out, const struct schema_resource *res)
+{
+    const struct schema_resource *stored = conversion_storage(res);
+    uint8_t digest[SHA256_BYTES];
+    char form[512], hash[16];
+    if (schema_resource_subresource(res)[0] || !(schema_resource_verbs(res) & SCHEMA_LIST))
+        return;
+    snprintf(form, sizeof form, "%s/%s/%s", schema_resource_group(stored),
+             schema_resource_version(stored), schema_resource_kind(stored));
+    sha256_of(str_of(form), digest);
+    base64_encode(hash, digest, 8);
+    buf_printf(out, ",\"storageVersionHash\":\"%s\"", hash);
+}
+
 static void write_resource_list(struct buf *out, const struct catalog *all, struct schema_group_version gv)
 {
     bool first = true;
@@ -87,6 +102,7 @@ static void write_resource_list(struct buf *out, const struct catalog *all, stru
         put_verbs(out, res);
         put_strings(out, "shortNames", schema_resource_short_names(res));
         put_strings(out, "categories", schema_resource_categories(res));
+        put_storage_hash(out, res);
         buf_putc(out, '}');
     }
     buf_puts(out, "]}\n");

@@ -47,6 +47,14 @@ static const struct check checks[] = {
     {"poststarthook/start-system-namespaces-controller", bootstrapped, false},
     {"poststarthook/rbac/bootstrap-roles", bootstrapped, false},
     {"poststarthook/scheduling/bootstrap-system-priority-classes", bootstrapped, false},
+    {"poststarthook/start-cluster-authentication-info-controller", bootstrapped, false},
+    {"poststarthook/start-service-ip-repair-controllers", store_good, false},
+    {"poststarthook/start-kube-aggregator-informers", store_good, false},
+    {"poststarthook/apiservice-registration-controller", store_good, false},
+    {"poststarthook/apiservice-status-available-controller", store_good, false},
+    {"poststarthook/kube-apiserver-autoregistration", store_good, false},
+    {"autoregister-completion", store_good, false},
+    {"poststarthook/apiservice-openapi-controller", store_good, false},
     {"shutdown", always, true},
 };
 

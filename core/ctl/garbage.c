@@ -126,9 +126,41 @@ static const char *propagation_of(const struct json *tree)
     return has_finalizer(tree, FOREGROUND) ? "Foreground" : "Background";
 }
 
-static void drop_references(struct arena *a, struct plan *p, struct graph_resource *r,
-                            const struct object *o, const char *const *uids, size_t count)
+static bool among(const char *uid, const char *const *uids, size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        if (cstr_eq(uid, uids[i]))
+            return true;
+    return false;
+}
+
+/* Custom resources know no strategic merge: the whole list, of the revision that we saw. */
+static void drop_custom(struct arena *a, struct plan *p, struct graph_resource *r,
+                        const struct object *o, const struct json *tree, const char *const *uids,
+                        size_t count)
+{
+    struct json *patch = json_new(a, JSON_OBJECT), *meta = json_object_at(a, patch, "metadata");
+    struct json *list = json_array_at(a, meta, "ownerReferences");
+    char *path = graph_path(a, r, o->namespace, o->name);
+    json_set_cstr(a, meta, "uid", o->uid);
+    json_set_str(a, meta, "resourceVersion", json_path_str(tree, "metadata.resourceVersion"));
+    for (struct json *ref = json_first(json_path(tree, "metadata.ownerReferences")); ref;
+         ref = ref->next)
+        if (!among(json_path_cstr(ref, "uid"), uids, count))
+            json_append(a, list, json_clone(a, ref));
+    if (path && count)
+        plan_patch(p, path, "application/merge-patch+json", patch, r->cache,
+                   PLAN_TOLERATE_NOT_FOUND);
+}
+
+static void drop_references(struct arena *a, struct plan *p, struct graph_resource *r,
+                            const struct object *o, const struct json *tree,
+                            const char *const *uids, size_t count)
+{
+    if (r->definition) {
+        drop_custom(a, p, r, o, tree, uids, count);
+        return;
+    }
     struct json *patch = json_new(a, JSON_OBJECT), *meta = json_object_at(a, patch, "metadata");
     struct json *list = json_array_at(a, meta, "ownerReferences");
     char *path = graph_path(a, r, o->namespace, o->name);
@@ -161,7 +193,7 @@ static bool on_dependent(void *ctx, struct object *o)
     if (!tree || !key)
         return false;
     if (d->orphan) {
-        drop_references(d->arena, d->plan, d->resource, o, &d->owner_uid, 1);
+        drop_references(d->arena, d->plan, d->resource, o, tree, &d->owner_uid, 1);
         return true;
     }
     for (struct json *ref = json_first(json_path(tree, "metadata.ownerReferences")); ref; ref = ref->next)
@@ -240,7 +272,7 @@ static void as_dependent(struct garbage *g, struct arena *a, struct plan *p, con
     if (all == 0 || o->deleting || gone_count == 0)
         return;
     if (there) { /* who waits need not wait for this one */
-        drop_references(a, p, r, o, gone, gone_count);
+        drop_references(a, p, r, o, tree, gone, gone_count);
         return;
     }
     if (blocks && waited_for(g, a, o)) { /* a circle, where each would wait for the next */

@@ -46,6 +46,34 @@ def second_owner(c):
     expect([r["name"] for r in refs] == ["staying"], f"owners: {refs}")
 
 
+DEFINITION = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: owners.test.example.com}
+spec:
+  group: test.example.com
+  scope: Namespaced
+  names: {plural: owners, kind: Owner}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+
+
+def custom(c):
+    """Custom resources are orphaned too, though they know no strategic merge."""
+    c.k("create", "-f", "-", input=DEFINITION)
+    c.k("wait", "--for=condition=Established", "crd/owners.test.example.com", "--timeout=10s")
+    owner = {"apiVersion": "test.example.com/v1", "kind": "Owner", "metadata": {"name": "o"}}
+    cluster.retry(lambda: c.k("create", "-f", "-", input=json.dumps(owner)), 10)
+    ref = {"apiVersion": "test.example.com/v1", "kind": "Owner", "name": "o", "uid": c.json("owner", "o")["metadata"]["uid"]}
+    c.k("create", "-f", "-", input=json.dumps({**owner, "metadata": {"name": "d", "ownerReferences": [ref]}}))
+    c.k("delete", "owner", "o", "--cascade=orphan", "--timeout=20s")
+    expect("ownerReferences" not in c.json("owner", "d")["metadata"], "the orphan still has an owner")
+
+
 def replication_controller(c):
     c.k("create", "-f", "-", input="""
 apiVersion: v1
@@ -78,6 +106,7 @@ def main():
     c.start()
     run(c, [("a circle of owners is deleted in the foreground", circle),
             ("a dependent with another owner loses the one that waits", second_owner),
+            ("custom resources are orphaned", custom),
             ("a ReplicationController keeps its pods", replication_controller)])
 
 

@@ -95,10 +95,18 @@ static void simplify(struct json *schema, unsigned depth)
 static struct json *schema_of(struct publishing *p, const struct crd_version *v)
 {
     struct arena *a = p->arena;
-    struct json *schema = v->schema ? json_clone(a, v->schema) : json_new(a, JSON_OBJECT);
+    /* Clients that read version 2 take properties that are named for all that are allowed. */
+    bool open = !p->v3 && (!v->schema ||
+                           json_path_bool(v->schema, "x-kubernetes-preserve-unknown-fields", false));
+    struct json *schema =
+        v->schema && !open ? json_clone(a, v->schema) : json_new(a, JSON_OBJECT);
     if (!p->v3)
         simplify(schema, 0);
     json_set_cstr(a, schema, "type", "object");
+    if (open) {
+        set_kind(p, schema, v, v->names.kind);
+        return schema;
+    }
     struct json *properties = json_object_at(a, schema, "properties");
     set_type_meta(a, properties);
     set_metadata(p, properties);
