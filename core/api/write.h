@@ -110,6 +110,8 @@ int admit_priority(struct write *w);
 int admit_validated(struct write *w); /* what only judges valid objects */
 int admit_default_storage_class(struct write *w);
 int admit_default_ingress_class(struct write *w);
+int admit_runtime_class(struct write *w);
+int admit_runtime_class_validated(struct write *w);
 int admit_storage_object_in_use_protection(struct write *w);
 int admit_persistent_volume_claim_resize(struct write *w);
 /* Last of all, when the object stands: charges it to the quotas of its namespace. */

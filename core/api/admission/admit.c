@@ -7,7 +7,7 @@ static int (*const steps[])(struct write *w) = {
     admit_service_account, admit_priority,         admit_tolerations,
     /* of storage and networking */
     admit_default_storage_class, admit_storage_object_in_use_protection,
-    admit_default_ingress_class,
+    admit_default_ingress_class, admit_runtime_class,
 };
 
 int admit(struct write *w)
@@ -26,5 +26,6 @@ int admit_result(struct write *w)
 
 int admit_validated(struct write *w)
 {
-    return admit_persistent_volume_claim_resize(w);
+    int rc = admit_persistent_volume_claim_resize(w);
+    return rc ? rc : admit_runtime_class_validated(w);
 }

@@ -16,6 +16,7 @@ static const struct kind *const own[] = {
     &kind_network_policy,
     &kind_ip_address,
     &kind_service_cidr,
+    &kind_runtime_class,
     &kind_pod,
     &kind_deployment,
     &kind_replicaset,

@@ -81,3 +81,39 @@ void node_selector_validate(struct field_errors *e, const struct field *f,
             check_field(e, FIELD_AT(FIELD(at, "matchFields"), k++), x);
     }
 }
+
+static void check_toleration(struct field_errors *e, const struct field *f, const struct json *t)
+{
+    static const char *const operators[] = {"Equal", "Exists", NULL};
+    static const char *const effects[] = {"NoSchedule", "PreferNoSchedule", "NoExecute", NULL};
+    struct str key = json_path_str(t, "key"), op = json_path_str(t, "operator"),
+               value = json_path_str(t, "value"), effect = json_path_str(t, "effect");
+    if (key.n)
+        field_check_name(e, FIELD(f, "key"), key, names_qualified);
+    else if (!str_is(op, "Exists"))
+        field_invalid_str(e, FIELD(f, "operator"), op,
+                          "operator must be Exists when `key` is empty, which means \"match all "
+                          "values and all keys\"");
+    if (!json_absent(json_get(t, "tolerationSeconds")) && !str_is(effect, "NoExecute"))
+        field_invalid_str(e, FIELD(f, "effect"), effect,
+                          "effect must be 'NoExecute' when `tolerationSeconds` is set");
+    if (!op.n || str_is(op, "Equal")) {
+        if (names_label_value(value))
+            field_invalid_str(e, FIELD(f, "operator"), value, names_label_value(value));
+    } else if (!str_is(op, "Exists")) {
+        field_unsupported(e, FIELD(f, "operator"), op, operators);
+    } else if (value.n) {
+        field_invalid(e, FIELD(f, "operator"), t, "value must be empty when `operator` is 'Exists'");
+    }
+    if (effect.n && !str_is(effect, effects[0]) && !str_is(effect, effects[1]) &&
+        !str_is(effect, effects[2]))
+        field_unsupported(e, FIELD(f, "effect"), effect, effects);
+}
+
+void node_tolerations_validate(struct field_errors *e, const struct field *f,
+                               const struct json *tolerations)
+{
+    uint32_t i = 0;
+    for (const struct json *t = json_first(tolerations); t; t = t->next)
+        check_toleration(e, FIELD_AT(f, i++), t);
+}

@@ -6,7 +6,7 @@
 
 extern const struct kind kind_flow_schema, kind_priority_level, kind_storage_class,
     kind_persistent_volume, kind_persistent_volume_claim, kind_ingress, kind_ingress_class,
-    kind_network_policy, kind_ip_address, kind_service_cidr;
+    kind_network_policy, kind_ip_address, kind_service_cidr, kind_runtime_class;
 
 /* ---- of flow schemas and priority levels ---- */
 void flow_status_validate(struct write *w); /* of writes to status; others are not looked at */
@@ -29,6 +29,8 @@ void typed_reference_validate(struct field_errors *e, const struct field *f, con
 /* ---- nodes that something may run on ---- */
 void node_selector_validate(struct field_errors *e, const struct field *f,
                             const struct json *selector);
+void node_tolerations_validate(struct field_errors *e, const struct field *f,
+                               const struct json *tolerations);
 /* What upstream says about a label of old, or NULL. */
 const char *node_label_deprecated(struct str key);
 
