@@ -82,8 +82,8 @@ int meta_prepare_update(struct write *w)
     return w->a->failed ? fail_memory(w->r) : 0;
 }
 
-static void validate_annotations(struct field_errors *e, const struct field *f,
-                                 const struct json *annotations)
+void meta_validate_annotations(struct field_errors *e, const struct field *f,
+                               const struct json *annotations)
 {
     size_t bytes = 0;
     for (const struct json *m = json_first(annotations); m; m = m->next) {
@@ -150,7 +150,7 @@ void meta_validate(struct write *w)
     if (w->is_create)
         validate_name(w, meta);
     field_check_labels(&w->errors, FIELD(meta, "labels"), json_get(m, "labels"));
-    validate_annotations(&w->errors, FIELD(meta, "annotations"), json_get(m, "annotations"));
+    meta_validate_annotations(&w->errors, FIELD(meta, "annotations"), json_get(m, "annotations"));
     validate_owners(&w->errors, FIELD(meta, "ownerReferences"), json_get(m, "ownerReferences"));
     validate_finalizers(&w->errors, FIELD(meta, "finalizers"), json_get(m, "finalizers"));
 }

@@ -121,6 +121,8 @@ int admit_resource_quota(struct write *w);
 void meta_prepare_create(struct write *w);
 int meta_prepare_update(struct write *w); /* nonzero: answered */
 void meta_validate(struct write *w);
+void meta_validate_annotations(struct field_errors *e, const struct field *f,
+                               const struct json *annotations);
 void meta_validate_update(struct write *w);
 
 /* manager.c: field managers. nonzero: answered. */

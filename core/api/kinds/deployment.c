@@ -1,12 +1,10 @@
 /* Deployments (pkg/apis/apps). */
-#include "api/kinds/kinds.h"
+#include "api/kinds/workload.h"
 
 static void set_defaults(struct write *w)
 {
     struct arena *a = w->a;
-    struct json *spec = json_get(w->object, "spec");
-    if (!spec)
-        return;
+    struct json *spec = json_object_at(a, w->object, "spec");
     template_default(a, spec);
     set_missing_i64(a, spec, "replicas", 1);
     set_missing_i64(a, spec, "revisionHistoryLimit", 10);
@@ -20,60 +18,67 @@ static void set_defaults(struct write *w)
     set_missing(a, rolling, "maxSurge", "25%");
 }
 
-static bool is_zero(const struct json *v)
-{
-    return json_is(v, JSON_INT) ? v->i64 == 0 : str_is(json_str(v), "0%");
-}
-
 static void validate_strategy(struct field_errors *e, const struct field *f,
                               const struct json *strategy)
 {
     const struct json *rolling = json_get(strategy, "rollingUpdate");
     const struct field *at = FIELD(f, "rollingUpdate");
     struct str type = json_path_str(strategy, "type");
-    field_check_enum(e, FIELD(f, "type"), json_get(strategy, "type"),
-                     (const char *const[]){"Recreate", "RollingUpdate", NULL});
-    if (str_is(type, "Recreate") && rolling)
+    bool recreate = str_is(type, "Recreate");
+    if (recreate && !json_absent(rolling))
         field_forbidden(e, at, "may not be specified when strategy `type` is 'Recreate'");
+    if (!recreate && !str_is(type, "RollingUpdate"))
+        field_unsupported_json(e, f, strategy,
+                               (const char *const[]){"Recreate", "RollingUpdate", NULL});
     if (!str_is(type, "RollingUpdate"))
         return;
     const struct json *unavailable = json_get(rolling, "maxUnavailable"),
                       *surge = json_get(rolling, "maxSurge");
     field_check_int_or_percent(e, FIELD(at, "maxUnavailable"), unavailable);
     field_check_int_or_percent(e, FIELD(at, "maxSurge"), surge);
-    if (is_zero(unavailable) && is_zero(surge))
+    if (!int_or_percent(unavailable) && !int_or_percent(surge))
         field_invalid(e, FIELD(at, "maxUnavailable"), unavailable,
                       "may not be 0 when `maxSurge` is 0");
+    percent_validate(e, FIELD(at, "maxUnavailable"), unavailable);
 }
 
 static void validate(struct write *w)
 {
     struct field_errors *e = &w->errors;
     const struct field *f = FIELD(NULL, "spec");
-    const struct json *spec = json_get(w->object, "spec"), *selector = json_get(spec, "selector");
-    static const char *const numbers[] = {"replicas", "minReadySeconds", "revisionHistoryLimit",
-                                          "progressDeadlineSeconds"};
-    for (size_t i = 0; i < 4; i++)
-        field_check_not_negative(e, FIELD(f, numbers[i]), json_get(spec, numbers[i]));
-    if (json_absent(selector))
-        field_required(e, FIELD(f, "selector"), NULL);
-    else if (!json_count(json_get(selector, "matchLabels")) &&
-             !json_count(json_get(selector, "matchExpressions")))
-        field_invalid(e, FIELD(f, "selector"), selector,
-                      "empty selector is invalid for deployment");
-    else
-        field_check_label_selector(e, FIELD(f, "selector"), selector);
-    template_validate(e, f, spec, "Always");
+    const struct json *spec = json_get(w->object, "spec"),
+                      *deadline = json_get(spec, "progressDeadlineSeconds");
+    field_check_not_negative(e, FIELD(f, "replicas"), json_get(spec, "replicas"));
+    replica_template_validate(e, f, spec);
     validate_strategy(e, FIELD(f, "strategy"), json_get(spec, "strategy"));
-    if (json_path_i64(spec, "progressDeadlineSeconds", 600) <=
-        json_path_i64(spec, "minReadySeconds", 0))
-        field_invalid(e, FIELD(f, "progressDeadlineSeconds"),
-                      json_get(spec, "progressDeadlineSeconds"),
+    numbers_validate(e, f, spec,
+                     (const char *const[]){"minReadySeconds", "revisionHistoryLimit",
+                                           "progressDeadlineSeconds", NULL});
+    if (!json_absent(deadline) &&
+        json_i64(deadline, 0) <= json_path_i64(spec, "minReadySeconds", 0))
+        field_invalid(e, FIELD(f, "progressDeadlineSeconds"), deadline,
                       "must be greater than minReadySeconds");
+}
+
+static void validate_status(struct write *w)
+{
+    const struct json *status = json_get(w->object, "status");
+    counts_validate(
+        &w->errors, FIELD(NULL, "status"), status,
+        (const char *const[]){"observedGeneration", "replicas", "updatedReplicas", "readyReplicas",
+                              "availableReplicas", "unavailableReplicas", "collisionCount", NULL},
+        (const char *const[]){"updatedReplicas", "readyReplicas", "availableReplicas", NULL});
+    available_validate(&w->errors, FIELD(NULL, "status"), status,
+                       "cannot be greater than readyReplicas");
+    collisions_validate(w);
 }
 
 static void validate_update(struct write *w)
 {
+    if (cstr_eq(w->subresource, "status")) {
+        validate_status(w);
+        return;
+    }
     field_check_immutable(&w->errors, FIELD(FIELD(NULL, "spec"), "selector"),
                           json_path(w->object, "spec.selector"),
                           json_path(w->old, "spec.selector"));

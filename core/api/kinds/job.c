@@ -1,5 +1,5 @@
 /* Jobs and CronJobs: their objects; the controllers that act on them come later. */
-#include "api/kinds/kinds.h"
+#include "api/kinds/workload.h"
 
 static const struct kind_field fields[] = {
     {.selector = "status.successful", .path = "status.succeeded", .absent = "0"}, {.selector = NULL}};
@@ -49,7 +49,7 @@ static void job_spec_validate(struct field_errors *e, const struct field *f,
                                           "activeDeadlineSeconds", "ttlSecondsAfterFinished"};
     for (size_t i = 0; i < 5; i++)
         field_check_not_negative(e, FIELD(f, numbers[i]), json_get(spec, numbers[i]));
-    template_validate(e, f, spec, NULL);
+    template_validate(e, FIELD(f, "template"), json_get(spec, "template"));
     struct str policy = json_path_str(spec, "template.spec.restartPolicy");
     if (str_is(policy, "Always"))
         field_unsupported(e, FIELD(FIELD(FIELD(f, "template"), "spec"), "restartPolicy"), policy,

@@ -16,11 +16,10 @@ extern const struct kind kind_pod, kind_deployment, kind_replicaset, kind_replic
 /* ---- pod specs, also of templates ---- */
 void pod_spec_default(struct arena *a, struct json *spec);
 void pod_spec_validate(struct field_errors *e, const struct field *f, const struct json *spec);
-/* spec.template of a workload. */
+/* spec.template of a workload; made when it is not there. */
 void template_default(struct arena *a, struct json *spec);
-/* restart: the only policy allowed (NULL: any). */
-void template_validate(struct field_errors *e, const struct field *spec, const struct json *object,
-                       const char *restart);
+/* A PodTemplateSpec. */
+void template_validate(struct field_errors *e, const struct field *f, const struct json *template);
 const char *pod_qos_class(struct arena *a, const struct json *spec);
 void resources_validate(struct field_errors *e, const struct field *f,
                         const struct json *resources);

@@ -153,7 +153,7 @@ void pod_spec_default(struct arena *a, struct json *spec)
 
 void template_default(struct arena *a, struct json *spec)
 {
-    struct json *template = json_get(spec, "template");
-    if (template)
-        pod_spec_default(a, json_get(template, "spec"));
+    struct json *template = json_object_at(a, spec, "template");
+    json_object_at(a, template, "metadata");
+    pod_spec_default(a, json_object_at(a, template, "spec"));
 }

@@ -171,29 +171,13 @@ void pod_spec_validate(struct field_errors *e, const struct field *f, const stru
     map_done(&names, NULL);
 }
 
-void template_validate(struct field_errors *e, const struct field *spec, const struct json *object,
-                       const char *restart)
+void template_validate(struct field_errors *e, const struct field *f, const struct json *template)
 {
-    const struct json *template = json_get(object, "template"),
-                      *selector = json_get(object, "selector");
-    const struct field *f = FIELD(spec, "template");
-    if (!template) {
-        field_required(e, f, NULL);
-        return;
-    }
-    const struct json *labels = json_path(template, "metadata.labels");
-    field_check_labels(e, FIELD(FIELD(f, "metadata"), "labels"), labels);
-    struct selector s;
-    if (json_count(selector) && restart &&
-        selector_from_object(e->arena, selector, &s, NULL) == 0 && !selector_matches(&s, labels))
-        field_invalid(e, FIELD(FIELD(f, "metadata"), "labels"), labels,
-                      "`selector` does not match template `labels`");
     const struct json *pod = json_get(template, "spec");
+    field_check_labels(e, FIELD(f, "labels"), json_path(template, "metadata.labels"));
+    meta_validate_annotations(e, FIELD(f, "annotations"),
+                              json_path(template, "metadata.annotations"));
     pod_spec_validate(e, FIELD(f, "spec"), pod);
-    struct str policy = json_path_str(pod, "restartPolicy");
-    if (restart && policy.n && !str_is(policy, restart))
-        field_unsupported(e, FIELD(FIELD(f, "spec"), "restartPolicy"), policy,
-                          (const char *const[]){restart, NULL});
     if (json_count(json_get(pod, "ephemeralContainers")))
         field_forbidden(e, FIELD(FIELD(f, "spec"), "ephemeralContainers"),
                         "ephemeral containers not allowed in pod template");

@@ -1,23 +1,24 @@
 /* ReplicaSets, and their ancestors the ReplicationControllers. */
-#include "api/kinds/kinds.h"
+#include "api/kinds/workload.h"
 
-static const struct kind_field fields[] = {
-    {SELECTABLE("status.replicas"), .absent = "0"}, {.selector = NULL}};
+static const struct kind_field fields[] = {{SELECTABLE("status.replicas"), .absent = "0"},
+                                           {.selector = NULL}};
 
 static void set_defaults(struct write *w)
 {
-    struct json *spec = json_get(w->object, "spec");
-    if (!spec)
-        return;
+    struct json *spec = json_object_at(w->a, w->object, "spec");
     template_default(w->a, spec);
     set_missing_i64(w->a, spec, "replicas", 1);
 }
 
 static void set_controller_defaults(struct write *w)
 {
-    struct json *spec = json_get(w->object, "spec");
-    const struct json *labels = json_path(spec, "template.metadata.labels");
-    set_defaults(w);
+    struct json *spec = json_object_at(w->a, w->object, "spec"), *labels;
+    set_missing_i64(w->a, spec, "replicas", 1);
+    if (json_absent(json_get(spec, "template")))
+        return; /* that it is missing is for validation to say */
+    template_default(w->a, spec);
+    labels = json_path(spec, "template.metadata.labels");
     if (!json_count(labels))
         return;
     if (!json_count(json_get(spec, "selector")))
@@ -34,48 +35,70 @@ static void prepare_create(struct write *w)
 
 static void validate(struct write *w)
 {
-    struct field_errors *e = &w->errors;
     const struct field *f = FIELD(NULL, "spec");
-    const struct json *spec = json_get(w->object, "spec"), *selector = json_get(spec, "selector");
-    field_check_not_negative(e, FIELD(f, "replicas"), json_get(spec, "replicas"));
-    field_check_not_negative(e, FIELD(f, "minReadySeconds"), json_get(spec, "minReadySeconds"));
-    if (json_absent(selector))
-        field_required(e, FIELD(f, "selector"), NULL);
-    else if (!json_count(json_get(selector, "matchLabels")) &&
-             !json_count(json_get(selector, "matchExpressions")))
-        field_invalid(e, FIELD(f, "selector"), selector,
-                      "empty selector is invalid for deployment");
-    else
-        field_check_label_selector(e, FIELD(f, "selector"), selector);
-    template_validate(e, f, spec, "Always");
+    const struct json *spec = json_get(w->object, "spec");
+    numbers_validate(&w->errors, f, spec,
+                     (const char *const[]){"replicas", "minReadySeconds", NULL});
+    replica_template_validate(&w->errors, f, spec);
+}
+
+static void check_controller_template(struct field_errors *e, const struct field *f,
+                                      const struct json *spec)
+{
+    const struct json *template = json_get(spec, "template"),
+                      *selector = json_get(spec, "selector");
+    const struct json *labels = json_path(template, "metadata.labels");
+    struct selector s;
+    if (json_count(selector) && selector_from_map(e->arena, selector, &s) == 0 &&
+        !selector_matches(&s, labels))
+        field_invalid(e, FIELD(FIELD(FIELD(f, "template"), "metadata"), "labels"), labels,
+                      "`selector` does not match template `labels`");
+    template_validate(e, FIELD(f, "template"), template);
+    template_policy_validate(e, f, spec, "ReplicationController");
 }
 
 static void validate_controller(struct write *w)
 {
     struct field_errors *e = &w->errors;
     const struct field *f = FIELD(NULL, "spec");
-    const struct json *spec = json_get(w->object, "spec"), *selector = json_get(spec, "selector");
-    struct selector s;
-    field_check_not_negative(e, FIELD(f, "replicas"), json_get(spec, "replicas"));
-    if (!json_count(selector))
+    const struct json *spec = json_get(w->object, "spec");
+    field_check_not_negative(e, FIELD(f, "minReadySeconds"), json_get(spec, "minReadySeconds"));
+    if (!json_count(json_get(spec, "selector")))
         field_required(e, FIELD(f, "selector"), NULL);
-    else if (selector_from_map(e->arena, selector, &s) == 0 &&
-             !selector_matches(&s, json_path(spec, "template.metadata.labels")))
-        field_invalid(e, FIELD(FIELD(FIELD(f, "template"), "metadata"), "labels"),
-                      json_path(spec, "template.metadata.labels"),
-                      "`selector` does not match template `labels`");
-    const struct json *pod = json_path(spec, "template.spec");
-    if (pod)
-        pod_spec_validate(e, FIELD(FIELD(f, "template"), "spec"), pod);
-    else
+    field_check_not_negative(e, FIELD(f, "replicas"), json_get(spec, "replicas"));
+    if (json_absent(json_get(spec, "template")))
         field_required(e, FIELD(f, "template"), NULL);
+    else
+        check_controller_template(e, f, spec);
+}
+
+/* Of both kinds. */
+static void validate_status(struct write *w)
+{
+    const struct field *f = FIELD(NULL, "status");
+    const struct json *status = json_get(w->object, "status");
+    counts_validate(
+        &w->errors, f, status,
+        (const char *const[]){"replicas", "fullyLabeledReplicas", "readyReplicas",
+                              "availableReplicas", "observedGeneration", NULL},
+        (const char *const[]){"fullyLabeledReplicas", "readyReplicas", "availableReplicas", NULL});
+    available_validate(&w->errors, f, status, "cannot be greater than readyReplicas");
 }
 
 static void validate_update(struct write *w)
 {
-    field_check_immutable(&w->errors, FIELD(FIELD(NULL, "spec"), "selector"),
-                          json_path(w->object, "spec.selector"),
-                          json_path(w->old, "spec.selector"));
+    if (cstr_eq(w->subresource, "status"))
+        validate_status(w);
+    else
+        field_check_immutable(&w->errors, FIELD(FIELD(NULL, "spec"), "selector"),
+                              json_path(w->object, "spec.selector"),
+                              json_path(w->old, "spec.selector"));
+}
+
+static void validate_controller_update(struct write *w)
+{
+    if (cstr_eq(w->subresource, "status"))
+        validate_status(w);
 }
 
 const struct kind kind_replicaset = {
@@ -97,4 +120,5 @@ const struct kind kind_replication_controller = {
     .set_defaults = set_controller_defaults,
     .prepare_create = prepare_create,
     .validate = validate_controller,
+    .validate_update = validate_controller_update,
 };

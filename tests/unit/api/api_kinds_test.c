@@ -244,7 +244,9 @@ static void deployment_validation_is_worded_as_upstream(void **state)
                    "value: {\"app\":\"w\"}: `selector` does not match template `labels`");
     struct answer *a =
         ask(f, "POST", DEPLOYMENTS, "{\"metadata\":{\"name\":\"d\"},\"spec\":{" TEMPLATE "}}");
-    expect_message(a, 422, "Deployment.apps \"d\" is invalid: spec.selector: Required value");
+    expect_message(a, 422, "Deployment.apps \"d\" is invalid: [spec.selector: Required value, "
+                   "spec.template.metadata.labels: Invalid value: {\"app\":\"w\"}: `selector` does "
+                   "not match template `labels`]");
     expect(ask(f, "POST", DEPLOYMENTS,
                "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"selector\":{\"matchLabels\":{\"app\":"
                "\"w\"}}," TEMPLATE "}}"),
