@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/api_int.h"
+#include "api/admission/quota_flight.h"
 #include "api/admission/webhook.h"
 #include "api/crd/conversion.h"
 #include "api/metrics.h"
@@ -74,6 +75,7 @@ void api_free(struct api *api)
     snapshots_expire(api, true);
     frames_free(api);
     expiry_free(api->expiry);
+    quota_flights_free(api);
     discovery_free(api->discovery);
     crds_free(api);
     conversions_free(api);
@@ -117,6 +119,9 @@ static void request_release(struct api_request *r)
         release(r);
     }
     conversion_release(r);
+    /* Nobody waits for its charges, and the store may answer after the api has gone. */
+    if (r->write)
+        quota_flight_end(r->write, false);
     if (!r->in_store)
         write_done(r);
 }

@@ -217,6 +217,7 @@ struct api {
     struct crds *crds;
     struct crd_cleanup *crd_cleanup;
     struct hooks *hooks;
+    struct map quota_flights; /* charges under way, by the quota's key */
     struct conversions *conversions;
     struct api_metrics *metrics;
     struct net net;

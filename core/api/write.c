@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "api/admission/quota_flight.h"
 #include "api/admission/webhook.h"
 #include "api/auth/auth.h"
 #include "api/crd/conversion.h"
@@ -28,6 +29,7 @@ void write_done(struct api_request *r)
     struct write *w = r->write;
     if (!w)
         return;
+    quota_flight_end(w, false);
     hooks_release(w);
     store_value_unref(w->current);
     buf_done(&w->stored);
@@ -113,6 +115,15 @@ void write_compare(struct write *w, struct str key, int64_t revision)
     w->compares[w->compare_count++] =
         (struct store_compare){revision < 0 ? STORE_COMPARE_EXISTS : STORE_COMPARE_MOD_REVISION,
                                key, revision < 0 ? 0 : revision};
+}
+
+void write_compare_value(struct write *w, struct str key, struct str value)
+{
+    if (w->compare_count == WRITE_OPS || !key.p)
+        too_many(w);
+    else
+        w->compares[w->compare_count++] =
+            (struct store_compare){STORE_COMPARE_VALUE, key, store_hash(value)};
 }
 
 void write_put(struct write *w, struct str key, struct str value)
@@ -227,6 +238,7 @@ static void charge(struct write *w);
 static void on_stored(struct api_request *r, const struct store_result *result)
 {
     struct write *w = r->write;
+    quota_flight_end(w, result->rc == 0);
     if (result->rc == 0) {
         w->on_done(w, w->removes ? store_value_bytes(w->current) : write_bytes(w),
                    w->removes ? w->current->mod_revision : result->revision);
@@ -263,7 +275,8 @@ static void submit(struct write *w)
         ops[0].attached = companion_new(w->kind, w->object);
     }
     memcpy(ops + 1, w->ops, w->op_count * sizeof ops[0]);
-    request_txn(w->r, compares, w->compare_count + 1, ops, w->op_count + 1, on_stored);
+    if (request_txn(w->r, compares, w->compare_count + 1, ops, w->op_count + 1, on_stored) == 0)
+        quota_flight_begin(w);
 }
 
 /* Only what quotas say is decided again on a conflict with one of them. */

@@ -37,6 +37,7 @@ struct write {
     /* Of compares and ops, before those that charge quotas; and how often they were taken anew. */
     size_t own_compares, own_ops;
     unsigned charges;
+    struct quota_charge *charged;
     int64_t wanted_revision; /* that the client says it changes; 0: whatever there is */
     bool generated_name;
     bool
@@ -59,6 +60,7 @@ struct write {
 
 /* Adds to the command; texts must live in the arena. Too many: an internal error in errors. */
 void write_compare(struct write *w, struct str key, int64_t revision);
+void write_compare_value(struct write *w, struct str key, struct str value);
 void write_put(struct write *w, struct str key, struct str value);
 void write_remove(struct write *w, struct str key);
 

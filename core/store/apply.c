@@ -28,6 +28,8 @@ static bool compare_holds(const struct store *s, const struct store_compare *c)
         return (v ? v->mod_revision : 0) == c->revision;
     case STORE_COMPARE_EXISTS:
         return v != NULL;
+    case STORE_COMPARE_VALUE:
+        return v && store_hash(store_value_bytes(v)) == c->revision;
     }
     return false;
 }

@@ -88,7 +88,7 @@ int command_next_compare(struct command_reader *r, struct store_compare *ret_com
     unsigned char kind = (unsigned char)r->at[0];
     size_t key_size = get_u16(r->at + 1);
     int64_t revision = (int64_t)get_u64(r->at + 3);
-    if (kind > STORE_COMPARE_EXISTS || key_size == 0 || key_size > STORE_KEY_MAX ||
+    if (kind > STORE_COMPARE_VALUE || key_size == 0 || key_size > STORE_KEY_MAX ||
         (size_t)(r->end - r->at) < COMPARE_HEAD + key_size)
         return -E_CORRUPT;
     *ret_compare = (struct store_compare){

@@ -99,12 +99,16 @@ uint64_t store_snapshot_count(struct store_snapshot *snap, struct str from, stru
 enum store_compare_kind {
     STORE_COMPARE_MOD_REVISION, /* equals; 0: the key does not exist */
     STORE_COMPARE_EXISTS,       /* any revision */
+    STORE_COMPARE_VALUE,        /* its bytes' store_hash is `revision`: of what will be stored by
+                                   commands still in flight, too */
 };
 struct store_compare {
     enum store_compare_kind kind;
     struct str key;
     int64_t revision;
 };
+/* The same in every process and for ever: part of the log. Not against those who seek collisions. */
+int64_t store_hash(struct str bytes);
 struct store_op {
     bool is_delete;
     struct str key, value;

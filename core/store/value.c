@@ -44,3 +44,14 @@ void store_value_unref(struct store_value *v)
         v->attach_free(v->attached);
     mem_free(v);
 }
+
+/* FNV-1a with its bits stirred at the end. */
+int64_t store_hash(struct str bytes)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < bytes.n; i++)
+        h = (h ^ (unsigned char)bytes.p[i]) * 0x100000001b3u;
+    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdu;
+    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53u;
+    return (int64_t)(h ^ (h >> 33));
+}

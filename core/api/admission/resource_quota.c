@@ -1,17 +1,20 @@
 /*
  * ResourceQuota (plugin/pkg/admission/resourcequota): what a write costs is checked against each
  * quota of its namespace that covers it, and charged to the quota's status in the same command of
- * the store as the write itself. The command compares the quota's revision, so no two writes are
- * ever charged to the same state of it: a conflict means to decide again. What is deleted or
- * shrinks is given back by the controller, which counts anew.
+ * the store as the write itself. The command compares the quota with the state that was charged, so
+ * no two writes are ever charged to the same state of it: a conflict means to decide again. What is
+ * deleted or shrinks is given back by the controller, which counts anew.
+ *
+ * Charges build on those under way (quota_flight.h); but what is refused because of them is only
+ * refused if it still would be when they have come to nothing.
  */
-#include "api/write.h"
+#include "api/admission/quota_flight.h"
 #include "quota/quota.h"
 
 enum { QUOTAS_MOST = 50 }; /* of one namespace */
 
 struct covering { /* a quota that covers the write */
-    struct store_value *value;
+    struct str key, base; /* the state that is charged */
     struct json *tree;
     const char *name;
     struct amounts hard, used, bounded; /* bounded: those of hard that count this resource */
@@ -22,6 +25,8 @@ struct charge {
     struct quota_item item, before; /* before.object: NULL on create */
     struct covering *at;
     size_t count, room;
+    bool chained; /* builds on charges under way, if there are any */
+    bool uncertain; /* there are */
 };
 
 /* ---- which quotas cover it ---- */
@@ -31,7 +36,10 @@ static bool keep(void *ctx, struct store_value *v)
     struct charge *c = ctx;
     struct arena *a = c->w->a;
     struct covering *q = &c->at[c->count];
-    if (json_parse(a, store_value_bytes(v), NULL, &q->tree, NULL) < 0)
+    bool under_way = c->chained && quota_flight_latest(c->w->api, store_value_key(v), &q->base);
+    if (!under_way)
+        q->base = store_value_bytes(v);
+    if (json_parse(a, q->base, NULL, &q->tree, NULL) < 0)
         return !a->failed;
     amounts_init(&q->hard, a);
     amounts_init(&q->used, a);
@@ -44,7 +52,8 @@ static bool keep(void *ctx, struct store_value *v)
         return true;
     amounts_read(&q->used, json_path(q->tree, "status.used"));
     q->name = json_path_cstr(q->tree, "metadata.name");
-    q->value = v;
+    q->key = arena_str(a, store_value_key(v));
+    c->uncertain |= under_way;
     return ++c->count < c->room;
 }
 
@@ -68,8 +77,12 @@ static int load(struct charge *c, struct store_snapshot *snap)
 
 /* ---- may it ---- */
 
+enum { UNSURE = 1 };
+
 static int refuse(struct charge *c, const char *why)
 {
+    if (c->uncertain)
+        return UNSURE;
     return why ? fail_forbidden(c->w->r, c->w->resource, c->w->name, why) : fail_memory(c->w->r);
 }
 
@@ -138,11 +151,15 @@ static int put_used(struct charge *c, struct covering *q)
     json_set_path(w->a, q->tree, "status.used", amounts_write(&q->used, w->a));
     json_write(&text, q->tree);
     struct str value = text.failed ? (struct str){NULL, 0} : arena_str(w->a, buf_str(&text));
-    struct str key = arena_str(w->a, store_value_key(q->value));
-    if (!value.p || !key.p)
+    struct quota_charge *charge = arena_zalloc(w->a, sizeof *charge);
+    if (!value.p || !q->key.p || !charge)
         return fail_memory(w->r);
-    write_compare(w, key, q->value->mod_revision);
-    write_put(w, key, value);
+    write_compare_value(w, q->key, q->base);
+    write_put(w, q->key, value);
+    *charge = (struct quota_charge){.next = w->charged, .key = q->key};
+    if (c->chained)
+        charge->value = value;
+    w->charged = charge;
     return 0;
 }
 
@@ -202,23 +219,35 @@ static bool concerns(const struct write *w, const char *group, const char *plura
     return !w->subresource[0] && quota_needs_object(group, plural) && !cstr_eq(plural, "pods");
 }
 
-int admit_resource_quota(struct write *w)
+static int attempt(struct write *w, struct store_snapshot *snap, bool chained)
 {
     const char *group = schema_resource_group(w->resource),
                *plural = schema_resource_plural(w->resource);
-    struct store_snapshot *snap;
-    if (!concerns(w, group, plural))
-        return 0;
+    int64_t now_s = w->now_us / 1000000;
     struct charge *c = arena_zalloc(w->a, sizeof *c);
-    if (!c || store_snapshot_take(w->api->store, &snap) < 0)
+    if (!c)
         return fail_memory(w->r);
+    w->compare_count = w->own_compares;
+    w->op_count = w->own_ops;
+    w->charged = NULL;
     c->w = w;
-    c->item = (struct quota_item){group, plural, w->object, w->now_us / 1000000};
-    c->before = (struct quota_item){group, plural, w->is_create ? NULL : w->old,
-                                    w->now_us / 1000000};
+    c->chained = chained;
+    c->item = (struct quota_item){group, plural, w->object, now_s};
+    c->before = (struct quota_item){group, plural, w->is_create ? NULL : w->old, now_s};
     int rc = load(c, snap);
-    if (rc == 0)
-        rc = charge_all(c);
+    return rc ? rc : charge_all(c);
+}
+
+int admit_resource_quota(struct write *w)
+{
+    struct store_snapshot *snap;
+    if (!concerns(w, schema_resource_group(w->resource), schema_resource_plural(w->resource)))
+        return 0;
+    if (store_snapshot_take(w->api->store, &snap) < 0)
+        return fail_memory(w->r);
+    int rc = attempt(w, snap, true);
+    if (rc == UNSURE)
+        rc = attempt(w, snap, false);
     store_snapshot_release(snap);
     return rc;
 }

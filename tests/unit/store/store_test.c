@@ -101,6 +101,25 @@ static void a_failed_compare_changes_nothing_and_is_named(void **state)
     assert_int_equal(n->result.failed_compare, 0);
 }
 
+/* So a command can build on what another one, still in flight, will store. */
+static void a_value_is_compared_by_its_bytes(void **state)
+{
+    struct fixture *f = *state;
+    struct sim_node *n = &f->node;
+    struct store_compare c = {STORE_COMPARE_VALUE, STR("a"), store_hash(STR("1"))};
+    struct store_op op = {.key = STR("a"), .value = STR("2")};
+    assert_int_equal(node_txn(n, &c, 1, &op, 1), -E_CONFLICT); /* it is not there */
+    assert_int_equal(node_put(n, "a", "1"), 0);
+    assert_int_equal(node_txn(n, &c, 1, &op, 1), 0);
+    assert_int_equal(node_txn(n, &c, 1, &op, 1), -E_CONFLICT);
+    c.revision = store_hash(STR("2"));
+    reopen(f);
+    assert_int_equal(node_txn(n, &c, 1, &op, 1), 0);
+    /* These are in logs that were written before. */
+    assert_true((uint64_t)store_hash(STR("")) == 0xefd01f60ba992926u);
+    assert_true((uint64_t)store_hash(STR("{\"metadata\":{}}")) == 0xe51661f8f6b3695du);
+}
+
 static void bad_commands_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -474,6 +493,7 @@ int main(void)
         T(a_new_store_is_at_revision_1),
         T(each_change_makes_one_revision),
         T(a_failed_compare_changes_nothing_and_is_named),
+        T(a_value_is_compared_by_its_bytes),
         T(bad_commands_are_refused),
         T(a_snapshot_does_not_change),
         T(a_watch_tells_history_then_live_without_gap),
