@@ -34,7 +34,8 @@ struct tls_config {
 int tls_context_new(const struct tls_config *c, struct tls_context **ret_ctx, struct err *err) MUST_CHECK;
 void tls_context_free(struct tls_context *ctx); /* refused by assertion while connections live */
 
-/* server_name: for a client, what is verified and sent as SNI (a name or an IP). */
+/* server_name: for a client, what is verified and sent as SNI (a name or an IP); with TLS_PEER_NONE
+ * it may be "", and nothing is sent. */
 int tls_new(struct tls_context *ctx, const char *server_name, struct tls **ret_tls) MUST_CHECK;
 void tls_free(struct tls *t);
 

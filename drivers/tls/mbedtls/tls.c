@@ -214,8 +214,10 @@ int tls_new(struct tls_context *ctx, const char *server_name, struct tls **ret_t
     buf_init(&t->out, OUTPUT_MAX);
     mbedtls_ssl_init(&t->ssl);
     int rc = mbedtls_ssl_setup(&t->ssl, &ctx->config);
+    /* An empty name would go out as one, which servers refuse to read. */
+    bool anyone = ctx->peer == TLS_PEER_NONE && (!server_name || !server_name[0]);
     if (rc == 0 && !ctx->server)
-        rc = mbedtls_ssl_set_hostname(&t->ssl, server_name);
+        rc = mbedtls_ssl_set_hostname(&t->ssl, anyone ? NULL : server_name);
     if (rc == 0 && ctx->has_session)
         rc = mbedtls_ssl_set_session(&t->ssl, &ctx->session);
     if (rc) {

@@ -254,6 +254,27 @@ static void a_client_refuses_the_wrong_server(void **state)
     end(&x);
 }
 
+/* Servers refuse to read a hello whose server_name extension holds an empty name. */
+static void a_client_that_trusts_anyone_names_nobody(void **state)
+{
+    static const char empty_name[] = {0, 0, 0, 5, 0, 3, 0, 0, 0};
+    struct session x = {0};
+    struct tls_config c = {.peer = TLS_PEER_NONE};
+    (void)state;
+    assert_int_equal(tls_context_new(&c, &x.cc, &x.err), 0);
+    x.sc = context(true, &server, &ca);
+    assert_int_equal(tls_new(x.cc, "", &x.c), 0);
+    assert_int_equal(tls_new(x.sc, NULL, &x.s), 0);
+    assert_int_equal(tls_handshake(x.c, NULL), -E_AGAIN);
+    struct str hello = buf_str(tls_output(x.c));
+    assert_true(hello.n > 0);
+    assert_int_equal(str_find(hello, str_make(empty_name, sizeof empty_name)), -1);
+    shake(x.c, x.s, &x.rc_c, &x.rc_s, &x.err);
+    assert_int_equal(x.rc_c, 0);
+    assert_int_equal(x.rc_s, 0);
+    end(&x);
+}
+
 static void signatures_verify_only_what_was_signed(void **state)
 {
     uint8_t sig[64];
@@ -311,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_client_without_a_certificate_is_nobody),
         cmocka_unit_test(unacceptable_certificates_are_reported_not_fatal),
         cmocka_unit_test(a_client_refuses_the_wrong_server),
+        cmocka_unit_test(a_client_that_trusts_anyone_names_nobody),
         cmocka_unit_test(signatures_verify_only_what_was_signed),
         cmocka_unit_test(garbage_certificates_are_refused),
         cmocka_unit_test(digests_are_the_standard_ones),
