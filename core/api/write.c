@@ -524,8 +524,13 @@ static int check_names(struct write *w)
 static int check_revision(struct write *w)
 {
     struct str text = json_path_str(w->object, "metadata.resourceVersion");
-    if (!text.n || str_is(text, "0"))
-        return 0;
+    if (!text.n || str_is(text, "0")) {
+        if (!(w->kind->flags & KIND_CONDITIONAL))
+            return 0;
+        field_invalid_int(&w->errors, FIELD(FIELD(NULL, "metadata"), "resourceVersion"), 0,
+                          "must be specified for an update");
+        return fail_invalid(w);
+    }
     if (str_to_i64(text, &w->wanted_revision) < 0)
         return fail_bad_request(w->r, "metadata.resourceVersion: Invalid value: \"" STR_FMT "\"",
                                 STR_ARG(text));

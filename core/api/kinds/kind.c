@@ -17,6 +17,11 @@ static const struct kind *const own[] = {
     &kind_ip_address,
     &kind_service_cidr,
     &kind_runtime_class,
+    &kind_csi_driver,
+    &kind_csi_node,
+    &kind_csi_storage_capacity,
+    &kind_volume_attachment,
+    &kind_volume_attributes_class,
     &kind_pod,
     &kind_deployment,
     &kind_replicaset,
@@ -57,7 +62,6 @@ static const struct kind plain[] = {
     {.group = "policy", .resource = "poddisruptionbudgets", .flags = KIND_STATUS | KIND_GENERATION},
     {.group = "resource.k8s.io", .resource = "resourceclaims", .flags = KIND_STATUS},
     {.group = "resource.k8s.io", .resource = "resourceslices", .flags = KIND_GENERATION},
-    {.group = "storage.k8s.io", .resource = "volumeattachments", .flags = KIND_STATUS},
 };
 
 static const struct kind generic = {.group = "", .resource = ""};

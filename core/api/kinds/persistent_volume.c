@@ -127,15 +127,68 @@ static void check_affinity(struct write *w, const struct field *f, const struct 
     }
 }
 
+/* What an inline volume must not say. */
+static void check_inline(struct field_errors *e, const struct field *f, const struct json *spec)
+{
+    static const char not_here[] = "may not be specified in the context of inline volumes";
+    if (!json_absent(json_get(spec, "claimRef")))
+        field_forbidden(e, FIELD(f, "claimRef"), not_here);
+    if (json_count(json_get(spec, "capacity")))
+        field_forbidden(e, FIELD(f, "capacity"), not_here);
+    if (json_absent(json_get(spec, "csi")))
+        field_required(e, FIELD(f, "csi"), "has to be specified in the context of inline volumes");
+    struct str policy = json_path_str(spec, "persistentVolumeReclaimPolicy"),
+               mode = json_path_str(spec, "volumeMode");
+    if (policy.n && !str_is(policy, "Retain"))
+        field_forbidden(e, FIELD(f, "persistentVolumeReclaimPolicy"),
+                        "may only be Retain in the context of inline volumes");
+    if (!json_absent(json_get(spec, "nodeAffinity")))
+        field_forbidden(e, FIELD(f, "nodeAffinity"), not_here);
+    if (json_path_str(spec, "storageClassName").n)
+        field_forbidden(e, FIELD(f, "storageClassName"), not_here);
+    if (mode.n && !str_is(mode, "Filesystem"))
+        field_forbidden(e, FIELD(f, "volumeMode"),
+                        "may not specify volumeMode other than Filesystem in the context of inline "
+                        "volumes");
+}
+
+void inline_volume_validate(struct field_errors *e, const struct field *f, const struct json *spec)
+{
+    check_inline(e, f, spec);
+    if (!json_count(json_get(spec, "accessModes")))
+        field_required(e, FIELD(f, "accessModes"), NULL);
+    access_modes_validate(e, FIELD(f, "accessModes"), json_get(spec, "accessModes"));
+    volume_source_validate(e, f, spec, STR(""));
+}
+
+static void check_names(struct field_errors *e, const struct field *f, const struct json *spec)
+{
+    static const char *const names[] = {"storageClassName", "volumeAttributesClassName"};
+    for (size_t i = 0; i < 2; i++)
+        if (json_path_str(spec, names[i]).n)
+            field_check_name(e, FIELD(f, names[i]), json_path_str(spec, names[i]),
+                             names_dns1123_subdomain);
+}
+
+static void check_annotations(struct write *w, const struct json *spec)
+{
+    const struct json *annotations = json_path(w->object, "metadata.annotations");
+    if (json_get(annotations, MOUNT_ANNOTATION) && !volume_source_mount_options(spec))
+        field_forbidden(&w->errors,
+                        FIELD(FIELD(FIELD(NULL, "metadata"), "annotations"), MOUNT_ANNOTATION),
+                        "may not specify mount options for this volume type");
+    if (json_get(annotations, CLASS_ANNOTATION))
+        request_warn(w->r, "metadata.annotations[" CLASS_ANNOTATION
+                           "]: deprecated since v1.8; use \"storageClassName\" attribute instead");
+}
+
 static void validate(struct write *w)
 {
     static const char *const policies[] = {"Delete", "Recycle", "Retain", NULL};
     struct field_errors *e = &w->errors;
     const struct field *f = FIELD(NULL, "spec");
     const struct json *spec = json_get(w->object, "spec"),
-                      *annotations = json_path(w->object, "metadata.annotations"),
                       *policy = json_get(spec, "persistentVolumeReclaimPolicy");
-    struct str class = json_path_str(spec, "storageClassName");
     if (!json_count(json_get(spec, "accessModes")))
         field_required(e, FIELD(f, "accessModes"), NULL);
     access_modes_validate(e, FIELD(f, "accessModes"), json_get(spec, "accessModes"));
@@ -148,19 +201,9 @@ static void validate(struct write *w)
     if (str_is(json_str(policy), "Recycle") && is_root(json_path_str(spec, "hostPath.path")))
         field_forbidden(e, FIELD(f, "persistentVolumeReclaimPolicy"),
                         "may not be 'recycle' for a hostPath mount of '/'");
-    if (class.n)
-        field_check_name(e, FIELD(f, "storageClassName"), class, names_dns1123_subdomain);
+    check_names(e, f, spec);
     volume_mode_validate(e, FIELD(f, "volumeMode"), json_get(spec, "volumeMode"));
-    struct str attributes = json_path_str(spec, "volumeAttributesClassName");
-    if (attributes.n)
-        field_check_name(e, FIELD(f, "volumeAttributesClassName"), attributes,
-                         names_dns1123_subdomain);
-    if (json_get(annotations, MOUNT_ANNOTATION) && !volume_source_mount_options(spec))
-        field_forbidden(e, FIELD(FIELD(FIELD(NULL, "metadata"), "annotations"), MOUNT_ANNOTATION),
-                        "may not specify mount options for this volume type");
-    if (json_get(annotations, CLASS_ANNOTATION))
-        request_warn(w->r, "metadata.annotations[" CLASS_ANNOTATION
-                           "]: deprecated since v1.8; use \"storageClassName\" attribute instead");
+    check_annotations(w, spec);
     volume_source_warn(w->r, spec);
 }
 

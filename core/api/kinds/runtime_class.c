@@ -58,6 +58,7 @@ static void validate_update(struct write *w)
 const struct kind kind_runtime_class = {
     .group = "node.k8s.io",
     .resource = "runtimeclasses",
+    .flags = KIND_CONDITIONAL,
     .validate = validate,
     .validate_update = validate_update,
 };

@@ -6,7 +6,9 @@
 
 extern const struct kind kind_flow_schema, kind_priority_level, kind_storage_class,
     kind_persistent_volume, kind_persistent_volume_claim, kind_ingress, kind_ingress_class,
-    kind_network_policy, kind_ip_address, kind_service_cidr, kind_runtime_class;
+    kind_network_policy, kind_ip_address, kind_service_cidr, kind_runtime_class,
+    kind_csi_driver, kind_csi_node, kind_csi_storage_capacity, kind_volume_attachment,
+    kind_volume_attributes_class;
 
 /* ---- of flow schemas and priority levels ---- */
 void flow_status_validate(struct write *w); /* of writes to status; others are not looked at */
@@ -21,6 +23,9 @@ void access_modes_validate(struct field_errors *e, const struct field *f, const 
 void volume_mode_validate(struct field_errors *e, const struct field *f, const struct json *mode);
 /* Of a claim or a template of claims. */
 void claim_spec_validate(struct write *w, const struct field *f, const struct json *spec);
+
+/* The spec of a volume that no object stands for. */
+void inline_volume_validate(struct field_errors *e, const struct field *f, const struct json *spec);
 
 /* ---- networking ---- */
 /* apiGroup, kind and name of something in the same namespace. */
