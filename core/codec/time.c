@@ -5,7 +5,7 @@
 
 enum { DAY_SECONDS = 86400 };
 
-static int64_t days_from_civil(int64_t y, int m, int d)
+int64_t time_days_from_civil(int64_t y, int m, int d)
 {
     y -= m <= 2;
     int64_t era = (y >= 0 ? y : y - 399) / 400;
@@ -15,7 +15,7 @@ static int64_t days_from_civil(int64_t y, int m, int d)
            719468;
 }
 
-static void civil_from_days(int64_t days, int64_t *y, int *m, int *d)
+void time_civil_from_days(int64_t days, int64_t *y, int *m, int *d)
 {
     days += 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -100,7 +100,7 @@ static int parse(struct str text, int64_t *ret_us)
     if (fraction(&p, end, &us) || offset(&p, end, &zone) || p != end)
         return -E_SYNTAX;
     int64_t seconds =
-        days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
+        time_days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
     *ret_us = (seconds - zone) * 1000000 + us;
     return 0;
 }
@@ -127,7 +127,7 @@ static void format(int64_t us, bool micro, char out[TIME_TEXT])
         in_day += DAY_SECONDS;
         days--;
     }
-    civil_from_days(days, &year, &month, &day);
+    time_civil_from_days(days, &year, &month, &day);
     int n = snprintf(out, TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, month, day,
                      (int)(in_day / 3600), (int)(in_day / 60 % 60), (int)(in_day % 60));
     if (micro)

@@ -18,6 +18,10 @@ void time_format_micro(int64_t us, char out[TIME_TEXT]); /* six decimals */
 /* Unix milliseconds of a text, or `otherwise` when it is empty or malformed. */
 int64_t time_text_ms(struct str text, int64_t otherwise);
 
+/* The proleptic Gregorian calendar, by days since 1970-01-01. */
+int64_t time_days_from_civil(int64_t year, int month, int day);
+void time_civil_from_days(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day);
+
 int duration_parse(struct str text, int64_t *ret_ns,
                    struct err *err) MUST_CHECK; /* -E_SYNTAX, -E_LIMIT */
 void duration_format(int64_t ns,
