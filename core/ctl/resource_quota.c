@@ -13,7 +13,16 @@
 #include "ctl/graph.h"
 #include "quota/quota.h"
 
-enum { COUNTS_MOST = 16, LATER_MS = 50, RESYNC_MS = 5 * 60 * 1000, WHOLE = 4 };
+#define METADATA "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+enum {
+    COUNTS_MOST = 16,
+    LATER_MS = 50,
+    RESYNC_MS = 5 * 60 * 1000,
+    WHOLE = 4,
+    COUNTED_A_MS = 20,
+    CHUNK = 500
+};
 
 struct quota_unit {
     struct ctl_unit unit;
@@ -22,6 +31,7 @@ struct quota_unit {
     struct graph graph;
     struct list counts;
     unsigned count_count;
+    int64_t pace_ms; /* how long to wait for more changes: longer when the last count was long */
 };
 
 struct count { /* of one quota: its resources are listed one after the other */
@@ -35,6 +45,9 @@ struct count { /* of one quota: its resources are listed one after the other */
     int64_t revision; /* of the quota that it is for */
     size_t at;        /* in the graph */
     struct amounts hard, used;
+    size_t objects;   /* looked at */
+    const char *what; /* is listed: its count/ name */
+    const char *more; /* of the resource at `at`: where its list goes on; NULL: from its start */
     bool done, again; /* again: something changed meanwhile */
     int rc;
 };
@@ -63,13 +76,14 @@ static struct count *count_find(struct quota_unit *q, const char *key)
 {
     struct count *c;
     LIST_EACH(c, &q->counts, link)
-        if (cstr_eq(c->key, key))
-            return c;
+    if (cstr_eq(c->key, key))
+        return c;
     return NULL;
 }
 
 static void count_end(struct count *c, int rc)
 {
+    c->owner->pace_ms = LATER_MS + (int64_t)c->objects / COUNTED_A_MS;
     c->rc = rc;
     c->done = true;
     controller_enqueue(c->owner->unit.controller, c->key);
@@ -83,21 +97,20 @@ static bool is_counted(const struct graph_resource *r, const struct amounts *har
     return false;
 }
 
-/* What is listed without its objects' contents: one and the number of the rest. */
+/* What is listed without its objects' contents: only their number matters. */
 static void add_number(struct count *c, const struct graph_resource *r, const struct json *list,
                        struct arena *a)
 {
     struct quota_item item = {r->group, r->plural, NULL, 0};
     struct amounts one;
-    int64_t n = (int64_t)json_count(json_get(list, "items")) +
-                json_path_i64(list, "metadata.remainingItemCount", 0);
     amounts_init(&one, a);
     if (json_count(json_path(c->spec, "scopes")) ||
         json_count(json_path(c->spec, "scopeSelector.matchExpressions")))
         return; /* only some resources have scopes */
     quota_usage(&item, &one);
     for (size_t i = 0; i < one.count; i++)
-        one.at[i].quantity = quantity_from_i64(n, QUANTITY_DECIMAL_SI);
+        one.at[i].quantity =
+            quantity_from_i64(json_count(json_get(list, "items")), QUANTITY_DECIMAL_SI);
     amounts_add(&c->used, &one);
 }
 
@@ -109,6 +122,9 @@ static int add_list(struct count *c, const struct graph_resource *r, struct str 
     int rc = json_parse(&a, body, &json_options_trusted, &list, NULL);
     if (rc < 0)
         return rc;
+    const char *more = json_path_cstr(list, "metadata.continue");
+    c->more = more[0] ? arena_strdup(&c->arena, more) : NULL;
+    c->objects += json_count(json_get(list, "items"));
     if (!quota_needs_object(r->group, r->plural)) {
         add_number(c, r, list, &a);
         return a.failed ? -E_NOMEM : 0;
@@ -131,31 +147,38 @@ static void on_list(void *ctx, const struct client_reply *reply)
     const struct graph_resource *r = &c->owner->graph.at[c->at];
     c->call = NULL;
     int rc = reply->rc == -E_NOT_FOUND ? 0 : reply->rc; /* no longer served: nothing is there */
+    /* Definitions may have come and gone since it was asked. */
+    c->more = NULL;
+    const char *now = r->cache ? quota_count_name(&c->arena, r->group, r->plural) : "";
     if (reply->rc == 0)
-        rc = r->cache ? add_list(c, r, reply->body) : 0;
+        rc = now && cstr_eq(now, c->what) ? add_list(c, r, reply->body) : -E_CONFLICT;
     if (rc < 0) {
         count_end(c, rc);
         return;
     }
-    c->at++;
+    if (!c->more)
+        c->at++;
     next_list(c);
 }
 
 static void next_list(struct count *c)
 {
     struct graph *g = &c->owner->graph;
-    while (c->at < g->count && !(g->at[c->at].cache && g->at[c->at].namespaced &&
-                                 is_counted(&g->at[c->at], &c->hard)))
+    while (!c->more && c->at < g->count &&
+           !(g->at[c->at].cache && g->at[c->at].namespaced && is_counted(&g->at[c->at], &c->hard)))
         c->at++;
     if (c->at == g->count) {
-        count_end(c, 0);
+        count_end(c, c->arena.failed ? -E_NOMEM : 0);
         return;
     }
     const struct graph_resource *r = &g->at[c->at];
+    bool whole = quota_needs_object(r->group, r->plural);
     char *path = client_path(&c->arena, r->group, r->version, c->ns, r->plural, NULL, NULL);
-    if (path && !quota_needs_object(r->group, r->plural))
-        path = arena_printf(&c->arena, "%s?limit=1", path);
-    struct client_request q = {.method = "GET", .path = path};
+    c->what = quota_count_name(&c->arena, r->group, r->plural);
+    if (path) /* metadata is some twenty times smaller */
+        path = arena_printf(&c->arena, "%s?limit=%d%s%s", path, whole ? CHUNK : 20 * CHUNK,
+                            c->more ? "&continue=" : "", c->more ? c->more : "");
+    struct client_request q = {.method = "GET", .path = path, .accept = whole ? NULL : METADATA};
     int rc = path ? client_do(&c->owner->unit.client, &q, on_list, c, &c->call) : -E_NOMEM;
     if (rc < 0)
         count_end(c, rc);
@@ -278,7 +301,7 @@ static int reconcile(void *ctx, const char *key, struct arena *a, struct plan *p
         return -E_NOMEM;
     write_status(q, c, a, p, tree);
     if (c->again)
-        plan_requeue(p, LATER_MS);
+        plan_requeue(p, q->pace_ms);
     count_free(c);
     plan_requeue(p, RESYNC_MS);
     return 0;
@@ -335,7 +358,7 @@ static bool replenish_one(void *ctx, struct object *o)
             continue;
         char *key = arena_printf(w->arena, "%s/%s", o->namespace, o->name);
         if (key && (!w->old || differs(w, spec)))
-            controller_enqueue_after(w->unit->unit.controller, key, LATER_MS);
+            controller_enqueue_after(w->unit->unit.controller, key, w->unit->pace_ms);
         break;
     }
     return true;
@@ -406,6 +429,7 @@ int resource_quota_start(struct ctl *c)
         return rc;
     struct quota_unit *q = (struct quota_unit *)u;
     list_init(&q->counts);
+    q->pace_ms = LATER_MS;
     u->done = done;
     rc = ctl_unit_listen(u, "/api/v1/resourcequotas", quota_changed, &q->quotas);
     if (rc == 0)

@@ -20,9 +20,9 @@ static bool is_sidecar(const struct json *container)
 
 static const struct json *status_of(const struct json *pod, struct str name)
 {
-    static const char *const lists[STATUS_LISTS] = {
-        "status.containerStatuses", "status.initContainerStatuses",
-        "status.ephemeralContainerStatuses"};
+    static const char *const lists[STATUS_LISTS] = {"status.containerStatuses",
+                                                    "status.initContainerStatuses",
+                                                    "status.ephemeralContainerStatuses"};
     for (size_t i = 0; i < STATUS_LISTS; i++)
         for (const struct json *s = json_first(json_path(pod, lists[i])); s; s = s->next)
             if (str_eq(json_path_str(s, "name"), name))
@@ -165,8 +165,8 @@ void pod_usage(const struct quota_item *pod, struct amounts *ret)
 
 /* ---- what its containers must say ---- */
 
-static const char *const must_say[] = {"cpu",        "limits.cpu",   "limits.memory",
-                                       "memory",     "requests.cpu", "requests.memory"};
+static const char *const must_say[] = {"cpu",    "limits.cpu",   "limits.memory",
+                                       "memory", "requests.cpu", "requests.memory"};
 
 static int by_name(const void *a, const void *b)
 {
@@ -180,7 +180,8 @@ static size_t silent(const struct json *spec, struct arena *a, const char *name,
     static const char *const lists[] = {"containers", "initContainers"};
     size_t n = 0;
     for (size_t i = 0; i < 2; i++)
-        for (const struct json *c = json_first(json_get(spec, lists[i])); c && n < room; c = c->next) {
+        for (const struct json *c = json_first(json_get(spec, lists[i])); c && n < room;
+             c = c->next) {
             struct amounts requests, limits, said;
             amounts_init(&requests, a);
             amounts_init(&limits, a);

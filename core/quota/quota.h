@@ -43,10 +43,10 @@ const char *amounts_text(const struct amounts *s);
 const char *amounts_names(const struct amounts *s);
 
 /* ---- names ---- */
-bool quota_name_standard(struct str name);  /* for a quota's spec.hard, without a slash */
-bool quota_name_resource(struct str name);  /* a standard resource of any kind */
-bool quota_name_whole(struct str name);     /* counted in whole numbers */
-bool quota_name_extended(struct str name);  /* "example.com/dongle" */
+bool quota_name_standard(struct str name); /* for a quota's spec.hard, without a slash */
+bool quota_name_resource(struct str name); /* a standard resource of any kind */
+bool quota_name_whole(struct str name);    /* counted in whole numbers */
+bool quota_name_extended(struct str name); /* "example.com/dongle" */
 /* "count/deployments.apps" */
 const char *quota_count_name(struct arena *a, const char *group, const char *plural);
 

@@ -1,10 +1,10 @@
 /* Scopes and scope selectors. See quota.h. */
 #include "quota/quota.h"
 
-static const char *const standard[] = {
-    "Terminating",  "NotTerminating", "BestEffort",
-    "NotBestEffort", "PriorityClass",  "CrossNamespacePodAffinity",
-    "VolumeAttributesClass"};
+static const char *const standard[] = {"Terminating",          "NotTerminating",
+                                       "BestEffort",           "NotBestEffort",
+                                       "PriorityClass",        "CrossNamespacePodAffinity",
+                                       "VolumeAttributesClass"};
 
 bool quota_scope_standard(struct str scope)
 {
@@ -121,9 +121,9 @@ static bool pod_matches(const struct json *selector, struct str scope, const str
 /* A claim may have one attributes class, be on its way to another and want a third. */
 static bool claim_matches(const struct json *selector, struct str scope, const struct json *claim)
 {
-    static const char *const paths[] = {"spec.volumeAttributesClassName",
-                                        "status.currentVolumeAttributesClassName",
-                                        "status.modifyVolumeStatus.targetVolumeAttributesClassName"};
+    static const char *const paths[] = {
+        "spec.volumeAttributesClassName", "status.currentVolumeAttributesClassName",
+        "status.modifyVolumeStatus.targetVolumeAttributesClassName"};
     bool any = false;
     if (!str_is(scope, "VolumeAttributesClass"))
         return false;

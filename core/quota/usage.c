@@ -57,8 +57,8 @@ static void claim_usage(const struct quota_item *item, struct amounts *ret)
 {
     const struct json *o = item->object;
     struct quantity one = quantity_from_i64(1, QUANTITY_DECIMAL_SI), size, allocated;
-    struct str class = json_str(json_get(json_path(o, "metadata.annotations"),
-                                         "volume.beta.kubernetes.io/storage-class"));
+    struct str class = json_str(
+        json_get(json_path(o, "metadata.annotations"), "volume.beta.kubernetes.io/storage-class"));
     if (!class.n)
         class = json_path_str(o, "spec.storageClassName");
     amounts_set(ret, STR("persistentvolumeclaims"), &one);
@@ -123,16 +123,11 @@ static bool device_counts(struct str name)
 
 static bool pod_counts(struct str name)
 {
-    static const char *const names[] = {"cpu",
-                                        "memory",
-                                        "ephemeral-storage",
-                                        "requests.cpu",
-                                        "requests.memory",
-                                        "requests.ephemeral-storage",
-                                        "limits.cpu",
-                                        "limits.memory",
-                                        "limits.ephemeral-storage",
-                                        "pods"};
+    static const char *const names[] = {
+        "cpu",          "memory",          "ephemeral-storage",
+        "requests.cpu", "requests.memory", "requests.ephemeral-storage",
+        "limits.cpu",   "limits.memory",   "limits.ephemeral-storage",
+        "pods"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (str_is(name, names[i]))
             return true;

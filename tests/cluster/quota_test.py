@@ -326,6 +326,28 @@ def contended(c, connections=64, limit=40):
     s.wait(configmaps="1", count__configmaps="1")
 
 
+def long_lists(c, count=520):
+    s = Space(c, "long")
+    s.quota(hard={"pods": "1000", "cpu": "100"})
+    clients = [http.client.HTTPSConnection("127.0.0.1", c.port, context=c.tls(), timeout=60) for _ in range(8)]
+
+    def create(h, i):
+        for k in range(i, count, len(clients)):
+            h.request("POST", f"/api/v1/namespaces/{s.name}/pods", json.dumps(pod(f"p{k}", {"cpu": "10m"})), {"Content-Type": "application/json"})
+            h.getresponse().read()
+
+    threads = [threading.Thread(target=create, args=(h, i)) for i, h in enumerate(clients)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    expect(s.used() == {"pods": str(count), "cpu": f"{count * 10}m"}, f"charged {s.used()}")
+    s.send("PATCH", "resourcequotas/test-quota/status", {"status": {"used": {"pods": "3"}, "hard": {"pods": "1"}}}, Content_Type="application/merge-patch+json")
+    s.wait(pods=str(count), cpu=f"{count * 10}m")
+    s.send("DELETE", "pods?gracePeriodSeconds=0")
+    s.wait(pods="0", cpu="0", within=20)
+
+
 run(Control(), (
     ("the control plane starts", lambda c: c.start()),
     ("status is calculated promptly", prompt),
@@ -341,4 +363,5 @@ run(Control(), (
     ("changes to a quota's status", status_applies),
     ("the life of a quota, and what is no quota", lifecycle),
     ("of many clients at once exactly as many get through as may", contended),
+    ("more objects than one list holds", long_lists),
 ))

@@ -9,8 +9,7 @@ int admit_node_taint(struct write *w)
     if (!w->is_create || w->subresource[0] || schema_resource_group(w->resource)[0] ||
         !cstr_eq(schema_resource_plural(w->resource), "nodes"))
         return 0;
-    struct json *taints =
-        json_array_at(w->a, json_object_at(w->a, w->object, "spec"), "taints");
+    struct json *taints = json_array_at(w->a, json_object_at(w->a, w->object, "spec"), "taints");
     for (const struct json *t = json_first(taints); t; t = t->next)
         if (str_is(json_path_str(t, "key"), NOT_READY) &&
             str_is(json_path_str(t, "effect"), "NoSchedule"))

@@ -24,8 +24,8 @@ static struct auth_ask ask_of(struct write *w, const char *verb, const struct sc
 
 static int refuse(struct write *w, const char *what, struct buf *reason)
 {
-    const char *why = arena_printf(w->a, "%s: %s, <nil>", what,
-                                   buf_len(reason) ? buf_cstr(reason) : "");
+    const char *why =
+        arena_printf(w->a, "%s: %s, <nil>", what, buf_len(reason) ? buf_cstr(reason) : "");
     return why ? fail_forbidden(w->r, w->resource, w->name, why) : fail_memory(w->r);
 }
 
@@ -96,8 +96,7 @@ static int check_owner(struct write *w, const struct json *ref)
     char *ns = arena_strndup(w->a, w->ns.p, schema_resource_namespaced(res) ? w->ns.n : 0);
     if (!ns)
         return fail_memory(w->r);
-    struct auth_ask ask =
-        ask_of(w, "update", res, "finalizers", ns, json_path_cstr(ref, "name"));
+    struct auth_ask ask = ask_of(w, "update", res, "finalizers", ns, json_path_cstr(ref, "name"));
     return auth_allows(w->api, &ask, &reason)
                ? 0
                : refuse(w,

@@ -213,9 +213,9 @@ static int judge(struct write *w, const struct json *metadata, const struct json
     const struct json *ns = object_load(w->api, w->a, "", "namespaces", STR(""), w->ns, NULL);
     struct policies p = read_policies(json_path(ns, "metadata.labels"));
     if (pod && pod_security_check(w->a, &p.of[ENFORCE], metadata, spec, &why, NULL)) {
-        const char *text = arena_printf(w->a, "violates PodSecurity \"%s\": %s",
-                                        pod_security_policy_text(w->a, &p.of[ENFORCE]),
-                                        buf_cstr(&why));
+        const char *text =
+            arena_printf(w->a, "violates PodSecurity \"%s\": %s",
+                         pod_security_policy_text(w->a, &p.of[ENFORCE]), buf_cstr(&why));
         return fail_forbidden(w->r, w->resource, w->name, text ? text : "violates PodSecurity");
     }
     buf_clear(&why);
@@ -260,8 +260,8 @@ int admit_pod_security(struct write *w)
         {"batch", "jobs", "spec.template"},
         {"batch", "cronjobs", "spec.jobTemplate.spec.template"},
     };
-    bool of_pod = cstr_eq(w->subresource, "ephemeralcontainers") ||
-                  cstr_eq(w->subresource, "resize");
+    bool of_pod =
+        cstr_eq(w->subresource, "ephemeralcontainers") || cstr_eq(w->subresource, "resize");
     if (w->is_delete || (w->subresource[0] && !of_pod))
         return 0;
     if (is(w, "", "namespaces"))

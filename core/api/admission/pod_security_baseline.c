@@ -28,8 +28,8 @@ static void add_notes(struct finding *f, struct finding *notes)
         struct str v = json_str(n);
         if (str_starts(n->key, STR(ARMOR_NOTE)) && v.n && !str_is(v, "runtime/default") &&
             !str_starts(v, STR("localhost/")))
-            add_text(notes, arena_printf(f->a, STR_FMT "=\"" STR_FMT "\"", STR_ARG(n->key),
-                                         STR_ARG(v)));
+            add_text(notes,
+                     arena_printf(f->a, STR_FMT "=\"" STR_FMT "\"", STR_ARG(n->key), STR_ARG(v)));
     }
 }
 
@@ -61,8 +61,8 @@ void find_app_armor(struct finding *f)
 void find_capabilities(struct finding *f)
 {
     static const char *const allowed[] = {
-        "AUDIT_WRITE", "CHOWN",   "DAC_OVERRIDE", "FOWNER",  "FSETID", "KILL",       "MKNOD",
-        "NET_BIND_SERVICE", "SETFCAP", "SETGID",  "SETPCAP", "SETUID", "SYS_CHROOT", NULL};
+        "AUDIT_WRITE",      "CHOWN",   "DAC_OVERRIDE", "FOWNER",  "FSETID", "KILL",       "MKNOD",
+        "NET_BIND_SERVICE", "SETFCAP", "SETGID",       "SETPCAP", "SETUID", "SYS_CHROOT", NULL};
     EACH_CONTAINER(c, f)
     {
         bool bad = false;
@@ -195,13 +195,13 @@ void find_proc_mount(struct finding *f)
 
 static bool options_bad(struct finding *f, const struct json *security, bool *user, bool *role)
 {
-    static const char *const types[] = {
-        "", "container_t", "container_init_t", "container_kvm_t", NULL};
+    static const char *const types[] = {"", "container_t", "container_init_t", "container_kvm_t",
+                                        NULL};
     const struct json *o = json_get(security, "seLinuxOptions");
     struct str type = json_path_str(o, "type");
     bool u = json_path_str(o, "user").n != 0, r = json_path_str(o, "role").n != 0;
-    bool bad_type = !finding_among(type, types) &&
-                    !(f->minor >= 31 && str_is(type, "container_engine_t"));
+    bool bad_type =
+        !finding_among(type, types) && !(f->minor >= 31 && str_is(type, "container_engine_t"));
     if (bad_type)
         finding_value(f, type);
     *user = *user || u;

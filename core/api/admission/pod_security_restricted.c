@@ -68,17 +68,31 @@ void find_capabilities_strict(struct finding *f)
 /* The type that a volume is told by; NULL: one that is allowed. */
 static const char *restricted_type(const struct json *volume)
 {
-    static const char *const allowed[] = {"configMap", "csi",       "downwardAPI",
-                                          "emptyDir",  "ephemeral", "image",
-                                          "persistentVolumeClaim",  "projected",
-                                          "secret"};
-    static const char *const others[] = {
-        "hostPath",  "gcePersistentDisk", "awsElasticBlockStore", "gitRepo",
-        "nfs",       "iscsi",             "glusterfs",            "rbd",
-        "flexVolume", "cinder",           "cephfs",               "flocker",
-        "fc",        "azureFile",         "vsphereVolume",        "quobyte",
-        "azureDisk", "photonPersistentDisk", "portworxVolume",    "scaleIO",
-        "storageos"};
+    static const char *const allowed[] = {
+        "configMap", "csi",   "downwardAPI",           "emptyDir",
+        "ephemeral", "image", "persistentVolumeClaim", "projected",
+        "secret"};
+    static const char *const others[] = {"hostPath",
+                                         "gcePersistentDisk",
+                                         "awsElasticBlockStore",
+                                         "gitRepo",
+                                         "nfs",
+                                         "iscsi",
+                                         "glusterfs",
+                                         "rbd",
+                                         "flexVolume",
+                                         "cinder",
+                                         "cephfs",
+                                         "flocker",
+                                         "fc",
+                                         "azureFile",
+                                         "vsphereVolume",
+                                         "quobyte",
+                                         "azureDisk",
+                                         "photonPersistentDisk",
+                                         "portworxVolume",
+                                         "scaleIO",
+                                         "storageos"};
     for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
         if (!json_absent(json_get(volume, allowed[i])))
             return NULL;
@@ -160,6 +174,7 @@ void find_seccomp_strict(struct finding *f)
         return;
     buf_puts(&f->detail, "pod or ");
     finding_put_containers(f);
-    buf_puts(&f->detail,
-             " must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"");
+    buf_puts(
+        &f->detail,
+        " must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"");
 }

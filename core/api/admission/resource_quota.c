@@ -13,7 +13,7 @@
 
 enum { QUOTAS_MOST = 50 }; /* of one namespace */
 
-struct covering { /* a quota that covers the write */
+struct covering {         /* a quota that covers the write */
     struct str key, base; /* the state that is charged */
     struct json *tree;
     const char *name;
@@ -25,7 +25,7 @@ struct charge {
     struct quota_item item, before; /* before.object: NULL on create */
     struct covering *at;
     size_t count, room;
-    bool chained; /* builds on charges under way, if there are any */
+    bool chained;   /* builds on charges under way, if there are any */
     bool uncertain; /* there are */
 };
 
@@ -118,9 +118,9 @@ static int exceeded(struct charge *c, const struct covering *q, const struct amo
                     const struct amounts *names)
 {
     struct amounts r = mask(requested, names), u = mask(&q->used, names), h = mask(&q->hard, names);
-    return refuse(c, arena_printf(c->w->a,
-                                  "exceeded quota: %s, requested: %s, used: %s, limited: %s",
-                                  q->name, amounts_text(&r), amounts_text(&u), amounts_text(&h)));
+    return refuse(c,
+                  arena_printf(c->w->a, "exceeded quota: %s, requested: %s, used: %s, limited: %s",
+                               q->name, amounts_text(&r), amounts_text(&u), amounts_text(&h)));
 }
 
 /* What the write adds to what this quota counts: nothing that it uses less of. */

@@ -137,9 +137,10 @@ static void validate(struct write *w)
 static void validate_update(struct write *w)
 {
     static const char *const kept[] = {
-        "involvedObject", "reason", "message", "source",  "firstTimestamp",     "lastTimestamp",
-        "count",          "type",   "eventTime", "action", "related",
-        "reportingComponent", "reportingInstance"};
+        "involvedObject",   "reason",        "message", "source",
+        "firstTimestamp",   "lastTimestamp", "count",   "type",
+        "eventTime",        "action",        "related", "reportingComponent",
+        "reportingInstance"};
     if (!is_new(w))
         return;
     if (!json_equal(json_get(w->object, "series"), json_get(w->old, "series")))

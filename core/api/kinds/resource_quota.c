@@ -40,7 +40,6 @@ static void check_list(struct field_errors *e, const struct field *f, const stru
 
 /* ---- scopes ---- */
 
-
 /* Each bounded name that the scope cannot have is one error. */
 static void check_fits(struct write *w, const struct field *f, struct str scope,
                        const struct json *shown)
