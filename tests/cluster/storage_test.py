@@ -118,7 +118,21 @@ def default_ingress_class(c):
     expect("spec.tls[0].secretName: Invalid value" in out, out)
 
 
+def runtime_class(c):
+    make(c, {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "small"}, "handler": "h", "overhead": {"podFixed": {"cpu": "50m"}},
+             "scheduling": {"nodeSelector": {"kind": "small"}, "tolerations": [{"key": "small", "operator": "Exists"}]}})
+    o = pod("r", "unused")
+    o["spec"]["runtimeClassName"] = "small"
+    make(c, o)
+    spec = c.json("pod", "r")["spec"]
+    expect(spec["overhead"] == {"cpu": "50m"} and spec["nodeSelector"] == {"kind": "small"}, spec)
+    expect({"key": "small", "operator": "Exists"} in spec["tolerations"], spec)
+    c.k("delete", "pod", "r", "--force", "--grace-period=0")
+    o["spec"]["runtimeClassName"] = "none"
+    refused(c, 'pods "r" is forbidden: pod rejected: RuntimeClass "none" not found', o)
+
+
 control = Control()
 control.start()
 only = sys.argv[1:]
-run(control, [(fn.__name__, fn) for fn in (default_flow_schemas, default_class, in_use, bound_volumes_stay, resize, default_ingress_class) if not only or fn.__name__ in only])
+run(control, [(fn.__name__, fn) for fn in (default_flow_schemas, default_class, in_use, bound_volumes_stay, resize, default_ingress_class, runtime_class) if not only or fn.__name__ in only])

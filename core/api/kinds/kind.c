@@ -22,6 +22,10 @@ static const struct kind *const own[] = {
     &kind_csi_storage_capacity,
     &kind_volume_attachment,
     &kind_volume_attributes_class,
+    &kind_device_class,
+    &kind_resource_claim,
+    &kind_resource_claim_template,
+    &kind_resource_slice,
     &kind_pod,
     &kind_deployment,
     &kind_replicaset,
@@ -60,8 +64,6 @@ static const struct kind plain[] = {
     {.group = "apiregistration.k8s.io", .resource = "apiservices", .flags = KIND_STATUS},
     {.group = "autoscaling", .resource = "horizontalpodautoscalers", .flags = KIND_STATUS},
     {.group = "policy", .resource = "poddisruptionbudgets", .flags = KIND_STATUS | KIND_GENERATION},
-    {.group = "resource.k8s.io", .resource = "resourceclaims", .flags = KIND_STATUS},
-    {.group = "resource.k8s.io", .resource = "resourceslices", .flags = KIND_GENERATION},
 };
 
 static const struct kind generic = {.group = "", .resource = ""};

@@ -8,7 +8,8 @@ extern const struct kind kind_flow_schema, kind_priority_level, kind_storage_cla
     kind_persistent_volume, kind_persistent_volume_claim, kind_ingress, kind_ingress_class,
     kind_network_policy, kind_ip_address, kind_service_cidr, kind_runtime_class,
     kind_csi_driver, kind_csi_node, kind_csi_storage_capacity, kind_volume_attachment,
-    kind_volume_attributes_class;
+    kind_volume_attributes_class, kind_device_class, kind_resource_claim,
+    kind_resource_claim_template, kind_resource_slice;
 
 /* ---- of flow schemas and priority levels ---- */
 void flow_status_validate(struct write *w); /* of writes to status; others are not looked at */
