@@ -332,7 +332,7 @@ static void on_data(struct front_call *c, struct imsg_in *m)
 
 static void on_proxy(struct front_call *c, struct imsg_in *m)
 {
-    char host[300], server_name[300], target[8192], prefix[2048];
+    char host[300], server_name[300], target[LIMIT_HEADER_BYTES], prefix[2048];
     struct str h = {0}, name = {0}, t = {0}, under = {0};
     uint64_t port = 0;
     map_remove(&c->front->streams, id_key(&c->id)); /* control has let it go */

@@ -377,6 +377,22 @@ def owned(kind, name, uid):
     return f"ownerReferences: [{{apiVersion: example.com/v1, kind: {kind}, name: {name}, uid: {uid}}}]"
 
 
+def embedded(c):
+    inner = "{type: object, x-kubernetes-embedded-resource: true, x-kubernetes-preserve-unknown-fields: true}"
+    schema = "{openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {template: " + inner + "}}}}}"
+    create(c, definition("wraps", "Wrap", one_version(schema)))
+    c.k("wait", "--for=condition=Established", "--timeout=5s", "crd/wraps.example.com")
+
+    def wrap(more):
+        return ("apiVersion: example.com/v1\nkind: Wrap\nmetadata: {name: w}\n"
+                f"spec: {{template: {{apiVersion: v1, kind: Any, metadata: {{name: inner, namespace: x{more}}}, other: 1}}}}\n")
+    out = create(c, wrap(", odd: 1"), check=False)
+    expect('unknown field "spec.template.metadata.odd"' in out and '"spec.template.metadata.namespace"' not in out, out)
+    c.k("create", "--validate=false", "-f", "-", input=wrap(", odd: 1"))
+    expect(get(c, "wraps", "w")["spec"]["template"]["metadata"] == {"name": "inner", "namespace": "x"}, "pruned")
+    c.k("delete", "crd", "wraps.example.com")
+
+
 def collected(c):
     """Garbage collection through custom resources, and namespaces that hold some."""
     create(c, definition("trees", "Tree", one_version()))
@@ -414,6 +430,7 @@ run(Control(), (
     ("rules hold objects, transitions too", rules),
     ("what was there before a rule may stay", ratcheted),
     ("rules that do not compile or cost too much are refused", rules_refused),
+    ("metadata of embedded resources has its type", embedded),
     ("scope is no detour around authorization", scoped),
     ("several versions", versions),
     ("watches, finalizers and the end of a definition", watched),

@@ -69,6 +69,8 @@ def exec_over(**env):
         text = "x" * 1000000
         code, out, err = kubectl(c, "exec", "-i", "web", "--", "cat", input=text, env=env)
         expect(code == 0 and out == text, f"{code} {len(out)} {err}")
+        code, out, err = kubectl(c, "exec", "web", "--", "echo", "a" * 20000, env=env)
+        expect(code == 0 and out == "a" * 20000 + "\n", f"a long command: {code} {len(out)} {err[-300:]}")
         out = subprocess.run(["script", "-qec", f"kubectl --kubeconfig {c.data}/admin.kubeconfig exec -it web -- tty", "/dev/null"],
                              capture_output=True, timeout=30, text=True, stdin=subprocess.DEVNULL, env=dict(os.environ, **env)).stdout
         expect("/dev/pts/" in out, out)

@@ -24,6 +24,23 @@ static void report(struct arena *a, struct schema_problems *problems, const char
 static void prune(struct arena *a, const struct crd_node *n, bool preserve, struct json *value,
                   struct schema_problems *problems, const char *path, unsigned depth);
 
+/* The metadata of an embedded resource has the type that all have; a value of another type than
+ * its field's is left for validation. */
+static void prune_metadata(struct arena *a, struct json *meta, struct schema_problems *problems,
+                           const char *path)
+{
+    const struct schema_type *type =
+        schema_type_find(STR("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"));
+    struct schema_problems own = {NULL, NULL, 0};
+    struct str field = STR("unknown field \"");
+    if (!json_is(meta, JSON_OBJECT) || schema_check(a, type, meta, SCHEMA_WARN, &own, NULL) < 0)
+        return;
+    for (const struct schema_problem *p = own.first; p; p = p->next)
+        if (problems && str_starts(str_of(p->text), field))
+            schema_problem_add(a, problems, "unknown field \"%s.metadata.%s", path,
+                               p->text + field.n);
+}
+
 /* The path is only needed for problems. */
 static const char *below(struct arena *a, const struct schema_problems *problems, const char *path,
                          struct str key)
@@ -41,8 +58,11 @@ static void prune_object(struct arena *a, const struct crd_node *n, bool preserv
     struct json *next;
     for (struct json *m = json_first(value); m; m = next) {
         next = m->next;
-        if (is_frame(n, m->key))
+        if (is_frame(n, m->key)) {
+            if (!n->root && str_is(m->key, "metadata"))
+                prune_metadata(a, m, problems, path);
             continue;
+        }
         const struct crd_node *child = crd_node_property(n, m->key);
         if (!child)
             child = n->additional;
