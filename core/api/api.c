@@ -5,6 +5,7 @@
 #include "api/admission/quota_flight.h"
 #include "api/admission/webhook.h"
 #include "api/crd/conversion.h"
+#include "api/audit/audit.h"
 #include "api/metrics.h"
 #include "api/auth/auth.h"
 #include "api/flow/ensure.h"
@@ -21,6 +22,16 @@ static void on_tick(void *ctx)
     expiry_tick(api);
     crd_cleanup_tick(api);
     loop_timer_set(api->loop, &api->watch_timer, TICK_MS);
+}
+
+static int start_audit(struct api *api, const struct api_options *o, struct err *err)
+{
+    struct arena a CLEANUP_ARENA;
+    struct json *policy;
+    arena_init(&a, LIMIT_REQUEST_ARENA);
+    api->audit_sink = o->audit_sink;
+    int rc = json_parse(&a, str_of(o->audit_policy), NULL, &policy, err);
+    return rc < 0 ? rc : audit_new(api, policy, err);
 }
 
 int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
@@ -54,6 +65,8 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
     if (rc == 0 && ((rc = crds_new(api)) < 0 || (rc = crd_cleanup_new(api)) < 0 ||
                     (rc = hooks_new(api)) < 0 || (rc = conversions_new(api)) < 0 || (rc = api_metrics_new(api)) < 0))
         err_set(err, E_NOMEM, "out of memory");
+    if (rc == 0 && o->audit_policy && o->audit_policy[0])
+        rc = start_audit(api, o, err);
     if (rc < 0) {
         api_free(api);
         return rc;
@@ -80,6 +93,7 @@ void api_free(struct api *api)
     crds_free(api);
     conversions_free(api);
     hooks_free(api);
+    audit_free(api);
     api_metrics_free(api);
     bootstrap_free(api->bootstrap);
     flow_ensure_free(api->flow_ensure);
@@ -112,6 +126,7 @@ static void request_release(struct api_request *r)
 {
     r->ended = true;
     api_metrics_request(r);
+    audit_end(r);
     list_remove(&r->link);
     if (r->on_cancel) {
         void (*release)(struct api_request *) = r->on_cancel;
@@ -229,6 +244,8 @@ static void read_headers(struct api_request *r, const struct api_call *call)
             r->if_none_match = arena_str(&r->arena, h->value);
         else if (str_is(h->name, "user-agent"))
             r->user_agent = arena_str(&r->arena, h->value);
+        else if (str_is(h->name, "audit-id"))
+            r->audit_header = arena_str(&r->arena, h->value);
         else if (str_starts(h->name, STR("impersonate-")))
             auth_read_impersonation(r, h);
     }
@@ -365,7 +382,10 @@ static void dispatch(struct api_request *r, const struct api_peer *peer)
         return;
     int rc = auth_authenticate(r, peer);
     api_metrics_authentication(r->api, rc == 0);
-    if (rc != 0 || auth_impersonate(r) != 0)
+    if (rc != 0)
+        return;
+    audit_begin(r, peer);
+    if (auth_impersonate(r) != 0)
         return;
     if (!accept_parse(r, found && r->url.is_resource)) {
         r->accept = (struct accept){MEDIA_JSON, FORM_OBJECT, false, STR(""), STR("")};
@@ -390,6 +410,10 @@ static void dispatch(struct api_request *r, const struct api_peer *peer)
             health_handle(r);
             return;
         }
+    if (str_is(r->url.path, "/logs/audit.log")) {
+        audit_log_handle(r);
+        return;
+    }
     if (str_is(r->url.path, "/metrics")) {
         metrics_handle(r);
         return;

@@ -69,6 +69,14 @@ struct api_oidc {
     const char *groups_prefix;      /* "oidc:" */
 };
 
+/* Where audit events go, a line each. write never blocks; false: it was dropped. read: appends the
+ * newest of them, whole lines, at most as much as out may have. */
+struct api_audit_sink {
+    bool (*write)(void *ctx, struct str line);
+    int (*read)(void *ctx, struct buf *out);
+    void *ctx;
+};
+
 struct api_options {
     struct loop *loop;
     struct store *store;                   /* outlives the api */
@@ -78,6 +86,8 @@ struct api_options {
     struct str service_account_public_pem; /* verify tokens; the first of several signs */
     const char *service_account_issuer;
     const struct api_oidc *oidc; /* NULL: none */
+    const char *audit_policy;    /* JSON; "" or NULL: no audit */
+    struct api_audit_sink audit_sink;
     struct net net;              /* for webhooks; without ops their calls fail */
     /* Signs a JWT's "header.payload" (ES256) by the role keys; done is called once, from the loop.
      */

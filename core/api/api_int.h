@@ -13,6 +13,7 @@
  *   subresource.c  binding, eviction, scale; connect.c: what ends at a kubelet; reviews.c
  *   discovery.c    what there is; health.c; metrics.c
  *   expire.c       old events go
+ *   audit/         who asked for what
  *   crd/           resources that clients defined
  *   bootstrap.c    first objects
  *   flow/          flow schemas and priority levels: the default ones
@@ -163,7 +164,7 @@ struct api_request {
     struct user user;
     struct accept accept;
     struct str body, content_type;
-    struct str if_none_match, accept_header, user_agent;
+    struct str if_none_match, accept_header, user_agent, audit_header;
     struct user *as; /* whom the Impersonate- headers name; NULL: there are none */
     bool as_too_many;
     const struct schema_resource *resource; /* of the path; NULL for non-resource requests */
@@ -173,6 +174,7 @@ struct api_request {
     size_t warning_count;
     unsigned attempts;
     bool dry_run;
+    struct audit_request *audit; /* in arena; NULL: nothing is told of it */
     int64_t began_us;
     int status;        /* of the answer; 0: none yet */
     size_t sent_bytes; /* of an answer in one piece */
@@ -192,6 +194,8 @@ struct expiry;
 struct hooks;
 struct conversions;
 struct api_metrics;
+struct audit;
+struct audit_request;
 
 struct api {
     struct loop *loop;
@@ -221,6 +225,8 @@ struct api {
     struct map quota_flights; /* charges under way, by the quota's key */
     struct conversions *conversions;
     struct api_metrics *metrics;
+    struct audit *audit; /* NULL: no policy */
+    struct api_audit_sink audit_sink;
     struct net net;
     struct expiry *expiry;
     struct prng prng;

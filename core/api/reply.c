@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "api/api_int.h"
+#include "api/audit/audit.h"
 #include "codec/yaml.h"
 #include "schema/printers.h"
 
@@ -113,7 +113,7 @@ const char *form_name(const struct api_request *r)
 
 bool reply_head(struct api_request *r, int status, const char *content_type, int64_t length)
 {
-    struct api_header headers[WARNINGS_MOST + 4];
+    struct api_header headers[WARNINGS_MOST + 5];
     size_t n = 0;
     char digits[24];
     headers[n++] = (struct api_header){STR("cache-control"), STR("no-cache, private")};
@@ -122,6 +122,8 @@ bool reply_head(struct api_request *r, int status, const char *content_type, int
         snprintf(digits, sizeof digits, "%lld", (long long)length);
         headers[n++] = (struct api_header){STR("content-length"), str_of(digits)};
     }
+    if (audit_id(r))
+        headers[n++] = (struct api_header){STR("audit-id"), str_of(audit_id(r))};
     for (size_t i = 0; i < r->warning_count; i++) {
         struct buf text CLEANUP_BUF;
         buf_init(&text, 32 * 1024);
@@ -133,6 +135,7 @@ bool reply_head(struct api_request *r, int status, const char *content_type, int
     }
     r->head_sent = true;
     r->status = status;
+    audit_head(r);
     if (r->ops->head(r->ctx, status, headers, n))
         return true;
     request_gone(r);
@@ -142,6 +145,8 @@ bool reply_head(struct api_request *r, int status, const char *content_type, int
 void reply_bytes(struct api_request *r, int status, const char *content_type, struct str bytes)
 {
     r->sent_bytes = bytes.n;
+    r->status = status;
+    audit_answer(r, content_type, bytes);
     if (!reply_head(r, status, content_type, (int64_t)bytes.n))
         return;
     if (bytes.n && !cstr_eq(r->method, "HEAD") && r->ops->body(r->ctx, bytes) < 0)

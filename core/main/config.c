@@ -1,4 +1,5 @@
 /* keelson.yaml: reading. See config.h. */
+#include "api/audit/audit.h"
 #include "main/config.h"
 
 #include <stdio.h>
@@ -276,10 +277,28 @@ static int read_oidc(struct reading *r, const struct json *v, void *to)
     return 0;
 }
 
+/* A Policy of audit.k8s.io/v1 without its kind. */
+static int read_audit(struct reading *r, const struct json *v, void *to)
+{
+    CLEANUP_BUF struct buf text;
+    struct audit_policy *policy = NULL;
+    struct err err = {0};
+    buf_init(&text, START_AUDIT);
+    int rc = audit_policy_new(v, &policy, &err);
+    audit_policy_free(policy);
+    if (rc < 0)
+        return wrong(r, v, err.text);
+    json_write(&text, v);
+    if (text.failed || !str_copy(to, START_AUDIT, buf_str(&text)))
+        return wrong(r, v, "at most 8 KiB");
+    return 0;
+}
+
 static int read_api(struct reading *r, const struct json *v, void *to)
 {
-    static const struct key keys[] = {{"oidc", read_oidc, 0}};
-    return read_object(r, v, keys, 1, to);
+    static const struct key keys[] = {{"oidc", read_oidc, offsetof(struct config, oidc)},
+                                      {"audit", read_audit, offsetof(struct config, audit)}};
+    return read_object(r, v, keys, 2, to);
 }
 
 /* ---- the whole ---- */
@@ -297,7 +316,7 @@ int config_parse(const char *file, struct str text, struct config *ret_config, s
         {"ca", read_ca, offsetof(struct config, ca_pem)},
         {"network", read_network, offsetof(struct config, network)},
         {"registries", read_registries, offsetof(struct config, registries)},
-        {"api", read_api, offsetof(struct config, oidc)},
+        {"api", read_api, 0},
     };
     struct reading r = {.file = file, .err = err};
     struct json *root;

@@ -29,6 +29,8 @@
  *       username_prefix: "oidc:"    default: ISSUER#, none with email; "-" is none
  *       groups_claim: groups        default: tokens give no groups
  *       groups_prefix: "oidc:"      the default
+ *     audit:                        what is logged of requests: a Policy of audit.k8s.io/v1 without its kind;
+ *       rules: [{level: Metadata}]  the log is read at /logs/audit.log
  */
 #ifndef MAIN_CONFIG_H
 #define MAIN_CONFIG_H
@@ -45,6 +47,7 @@ struct config {
     char ca_pem[CONFIG_CA]; /* certificate and key, or "" */
     struct config_network network;
     char registries[START_REGISTRIES]; /* see role_start */
+    char audit[START_AUDIT];
     char oidc[START_OIDC];
 };
 

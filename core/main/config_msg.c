@@ -6,6 +6,7 @@ enum {
     TAG_CONFIG_ENDPOINT,
     TAG_CONFIG_REGISTRIES,
     TAG_CONFIG_OIDC,
+    TAG_CONFIG_AUDIT,
     TAG_INTERFACE,
     TAG_ADDRESS, /* start_msg's form, the prefix length in place of the port */
     TAG_GATEWAY,
@@ -82,6 +83,7 @@ void config_put(struct imsg_out *m, const struct config *c, int ca_fd)
     imsg_put_cstr(m, TAG_CONFIG_ENDPOINT, c->endpoint);
     imsg_put_cstr(m, TAG_CONFIG_REGISTRIES, c->registries);
     imsg_put_cstr(m, TAG_CONFIG_OIDC, c->oidc);
+    imsg_put_cstr(m, TAG_CONFIG_AUDIT, c->audit);
     config_network_put(m, &c->network);
     if (ca_fd >= 0)
         imsg_put_fd(m, ca_fd);
@@ -89,13 +91,14 @@ void config_put(struct imsg_out *m, const struct config *c, int ca_fd)
 
 int config_get(const struct imsg_in *m, struct config *c)
 {
-    struct str name, endpoint, registries, oidc;
+    struct str name, endpoint, registries, oidc, audit;
     uint64_t named;
     if (!imsg_get(m, TAG_NAME, &name) || !imsg_get_u64(m, TAG_NAMED, &named) || !imsg_get(m, TAG_CONFIG_ENDPOINT, &endpoint) ||
         !imsg_get(m, TAG_CONFIG_REGISTRIES, &registries) || !str_copy(c->name, sizeof c->name, name) ||
         !str_copy(c->endpoint, sizeof c->endpoint, endpoint) ||
         !str_copy(c->registries, sizeof c->registries, registries) ||
-        !imsg_get(m, TAG_CONFIG_OIDC, &oidc) || !str_copy(c->oidc, sizeof c->oidc, oidc))
+        !imsg_get(m, TAG_CONFIG_OIDC, &oidc) || !str_copy(c->oidc, sizeof c->oidc, oidc) ||
+        !imsg_get(m, TAG_CONFIG_AUDIT, &audit) || !str_copy(c->audit, sizeof c->audit, audit))
         return -E_SYNTAX;
     c->named = named;
     c->ca_pem[0] = 0;

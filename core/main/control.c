@@ -12,6 +12,7 @@
 #include "client/cache.h"
 #include "ctl/ctl.h"
 #include "drivers/disk/disk.h"
+#include "main/audit_log.h"
 #include "main/control_front.h"
 #include "main/keys_client.h"
 #include "main/oidc_keys.h"
@@ -24,6 +25,7 @@ struct control {
     struct keys_client *keys;
     struct api *api;
     struct control_front *front;
+    struct audit_log *audit; /* NULL: no policy is configured */
     struct oidc_keys *oidc; /* NULL: no issuer is configured */
     struct client client, sched_client; /* shared caches of controllers and scheduler; binding */
     struct cache_set *caches;
@@ -47,6 +49,18 @@ static void store_failed(void *ctx, const char *message)
     give_up(ctx, E_IO, message);
 }
 
+static int open_audit(struct control *c, int dir, struct err *err)
+{
+    struct disk disk;
+    int rc = disk_dir_open(dir, &disk);
+    if (rc < 0)
+        return err_set(err, -rc, "directory of the audit log: %s", err_text(rc));
+    rc = audit_log_new(disk, &c->audit, err);
+    if (rc < 0)
+        disk.ops->done(disk.ctx);
+    return rc;
+}
+
 static int open_store(struct control *c, struct err *err)
 {
     struct store_options o = {.loop = c->env->loop,
@@ -55,10 +69,14 @@ static int open_store(struct control *c, struct err *err)
                               .ctx = c};
     int dir = role_env_socket(c->env, ROLE_SOCKET_DIR);
     int rc = dir < 0 ? -E_NOT_FOUND : disk_dir_open(dir, &o.disk);
+    if (rc < 0)
+        err_set(err, -rc, "directory of the store: %s", err_text(rc));
+    else if (c->env->start.audit[0])
+        rc = open_audit(c, dir, err);
     if (dir >= 0)
         close(dir);
     if (rc < 0)
-        return err_set(err, -rc, "directory of the store: %s", err_text(rc));
+        return rc;
     crypto_random(&o.seed, sizeof o.seed);
     return store_open(&o, &c->store, err);
 }
@@ -167,6 +185,10 @@ static void keys_known(void *ctx, const struct keys_info *info)
     if (oidc_settings(&a, c->env, &oidc, &oidc_ca))
         o.oidc = &oidc;
     buf_append_str(&c->ca_pem, info->ca_pem);
+    if (c->audit) {
+        o.audit_policy = c->env->start.audit;
+        o.audit_sink = audit_log_sink(c->audit);
+    }
     int rc = api_new(&o, &c->api, &err);
     if (rc == 0 && o.oidc)
         rc = oidc_keys_new(c->env, c->api, oidc.issuer, oidc_ca, &c->oidc, &err);
@@ -203,6 +225,7 @@ static void close_all(struct control *c)
     oidc_keys_free(c->oidc);
     if (c->api)
         api_free(c->api);
+    audit_log_free(c->audit);
     keys_client_free(c->keys);
     if (c->store)
         store_close(c->store);

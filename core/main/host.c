@@ -170,6 +170,7 @@ static void configured(void *ctx, int rc, const char *message, struct imsg_in *r
     snprintf(h->start.endpoint, sizeof h->start.endpoint, "%s", c.endpoint);
     snprintf(h->start.registries, sizeof h->start.registries, "%s", c.registries);
     snprintf(h->start.oidc, sizeof h->start.oidc, "%s", c.oidc);
+    snprintf(h->start.audit, sizeof h->start.audit, "%s", c.audit);
     int ca = imsg_take_fd(result);
     if (ca >= 0)
         supervisor_give_socket(&h->sup, ROLE_SOCKET_CA, ca);

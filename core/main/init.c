@@ -234,6 +234,7 @@ static void configured(void *ctx, int rc, const char *message, struct imsg_in *r
     str_copy(i->sup.start.endpoint, START_ENDPOINT, str_of(c.endpoint));
     str_copy(i->sup.start.registries, START_REGISTRIES, str_of(c.registries));
     str_copy(i->sup.start.oidc, START_OIDC, str_of(c.oidc));
+    str_copy(i->sup.start.audit, START_AUDIT, str_of(c.audit));
     i->sup.start.network = c.network;
     early_host_name(c.name);
     console_changed(&i->console);

@@ -69,6 +69,7 @@ void start_msg_put(struct imsg_out *m, const struct role_start *s)
     imsg_put_u64(m, TAG_RESTARTS, s->restarts);
     imsg_put_cstr(m, TAG_REGISTRIES, s->registries);
     imsg_put_cstr(m, TAG_OIDC, s->oidc);
+    imsg_put_cstr(m, TAG_AUDIT, s->audit);
     machine_net_put(m, &s->net);
     config_network_put(m, &s->network);
 }
@@ -88,6 +89,7 @@ int start_msg_get(const struct imsg_in *m, struct role_start *s)
         !get_text(m, TAG_ENDPOINT, s->endpoint, sizeof s->endpoint) ||
         !get_text(m, TAG_REGISTRIES, s->registries, sizeof s->registries) ||
         !get_text(m, TAG_OIDC, s->oidc, sizeof s->oidc) ||
+        !get_text(m, TAG_AUDIT, s->audit, sizeof s->audit) ||
         !imsg_get(m, TAG_LISTEN, &listen) || !start_msg_get_addr(listen, &s->listen) ||
         !imsg_get(m, TAG_API, &api) || !start_msg_get_addr(api, &s->api) ||
         !imsg_get_u64(m, TAG_FLAGS, &flags) || !imsg_get_u64(m, TAG_RESTARTS, &s->restarts))

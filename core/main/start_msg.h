@@ -42,7 +42,7 @@ struct machine_net {
     char search[MACHINE_SEARCH]; /* domains, space-separated */
 };
 
-enum { START_NAME = 64, START_PATH = 256, START_ENDPOINT = 280, START_REGISTRIES = 8192, START_OIDC = 8192 };
+enum { START_NAME = 64, START_PATH = 256, START_ENDPOINT = 280, START_REGISTRIES = 8192, START_OIDC = 8192, START_AUDIT = 8192 };
 
 /* Addresses with all that belongs to them: as configured, and as leased. */
 enum { CONFIG_ADDRS = 4, CONFIG_SERVERS = 4, CONFIG_INTERFACE = 16 };
@@ -74,6 +74,7 @@ struct role_start {
     /* registries of keelson.yaml as compact JSON, "[]" when none: [{"host","mirrors":[],
      * "plain_http":bool,"skip_verify":bool,"ca":PEM}] */
     char registries[START_REGISTRIES];
+    char audit[START_AUDIT]; /* api.audit of keelson.yaml as compact JSON, "" when none */
     char oidc[START_OIDC]; /* api.oidc of keelson.yaml as compact JSON, "" when none */
 };
 
@@ -98,6 +99,7 @@ enum { /* field tags */
     TAG_RESTARTS,
     TAG_REGISTRIES,
     TAG_OIDC,
+    TAG_AUDIT,
     TAG_ADDR,
     TAG_RESOLVER,
     TAG_SEARCH,

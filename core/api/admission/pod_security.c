@@ -2,14 +2,14 @@
  * PodSecurity: a namespace's labels say which level of the Pod Security Standards its pods must
  * keep (enforce), and of which breaches the client is warned (warn), for pods and for what makes
  * pods; a namespace that becomes stricter is told which of its pods would not be let in any more
- * (k8s.io/pod-security-admission/admission). The mode audit says nothing to the client; without an
- * audit log there is nobody else to tell.
+ * (k8s.io/pod-security-admission/admission). The mode audit tells the audit log and not the client.
  */
 #include "api/admission/pod_security.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/audit/audit.h"
 #include "api/write.h"
 
 #define LABEL "pod-security.kubernetes.io/"
@@ -212,6 +212,16 @@ static int judge(struct write *w, const struct json *metadata, const struct json
     buf_init(&why, TEXT_MOST);
     const struct json *ns = object_load(w->api, w->a, "", "namespaces", STR(""), w->ns, NULL);
     struct policies p = read_policies(json_path(ns, "metadata.labels"));
+    if (pod)
+        audit_annotate(w->r, LABEL "enforce-policy",
+                       pod_security_policy_text(w->a, &p.of[ENFORCE]));
+    if (pod_security_check(w->a, &p.of[AUDIT], metadata, spec, &why, NULL)) {
+        const char *text = arena_printf(w->a, "would violate PodSecurity \"%s\": %s",
+                                        pod_security_policy_text(w->a, &p.of[AUDIT]),
+                                        buf_cstr(&why));
+        audit_annotate(w->r, LABEL "audit-violations", text ? text : "");
+    }
+    buf_clear(&why);
     if (pod && pod_security_check(w->a, &p.of[ENFORCE], metadata, spec, &why, NULL)) {
         const char *text =
             arena_printf(w->a, "violates PodSecurity \"%s\": %s",

@@ -1,5 +1,6 @@
 /* AdmissionReview: what webhooks are asked and what they answer. */
 #include "api/admission/webhook.h"
+#include "api/audit/audit.h"
 
 struct str review_write(const struct webhook *h, const struct hook_request *q,
                         const struct schema_resource *as, struct json *object, struct json *old,
@@ -101,6 +102,11 @@ int review_read(const struct webhook *h, struct write *w, struct str body, bool 
         return rc;
     for (const struct json *m = json_first(json_get(response, "warnings")); m; m = m->next)
         request_warn(w->r, "%s", json_cstr(m));
+    for (const struct json *m = json_first(json_get(response, "auditAnnotations")); m; m = m->next) {
+        const char *key = arena_printf(w->a, "%s/" STR_FMT, h->name, STR_ARG(m->key));
+        if (key)
+            audit_annotate(w->r, key, json_cstr(m));
+    }
     if (!json_path_bool(response, "allowed", false))
         refuse(h, w->a, json_get(response, "status"), ret);
     return w->a->failed ? err_set(err, E_NOMEM, "out of memory") : 0;

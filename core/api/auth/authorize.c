@@ -2,6 +2,7 @@
  * May they. In upstream's order: the administrators (system:masters) may do anything; nodes what
  * the node authorizer says; then roles and bindings decide.
  */
+#include "api/audit/audit.h"
 #include "api/auth/auth.h"
 
 enum { REASON_BYTES = 8192 };
@@ -115,7 +116,10 @@ int auth_require(struct api_request *r, const struct auth_ask *ask)
 {
     struct buf reason CLEANUP_BUF;
     buf_init(&reason, REASON_BYTES);
-    if (auth_allows(r->api, ask, &reason))
+    bool allowed = auth_allows(r->api, ask, &reason);
+    audit_annotate(r, "authorization.k8s.io/decision", allowed ? "allow" : "forbid");
+    audit_annotate(r, "authorization.k8s.io/reason", buf_cstr(&reason));
+    if (allowed)
         return 0;
     forbid(r, ask, buf_len(&reason) ? buf_cstr(&reason) : "");
     return -E_FORBIDDEN;
@@ -132,8 +136,11 @@ int auth_require_verb(struct api_request *r, const char *verb)
 int auth_authorize(struct api_request *r)
 {
     struct auth_ask ask;
-    if (user_in(&r->user, "system:masters") || (!r->api->ready && auth_path_open(r)))
+    if (user_in(&r->user, "system:masters") || (!r->api->ready && auth_path_open(r))) {
+        audit_annotate(r, "authorization.k8s.io/decision", "allow");
+        audit_annotate(r, "authorization.k8s.io/reason", "");
         return 0;
+    }
     int rc = auth_ask_of(r, &ask);
     return rc ? rc : auth_require(r, &ask);
 }

@@ -88,11 +88,11 @@ static struct converted *converted_new(struct conversions *c, struct arena *a,
 {
     struct converted *v = lookup(c, store_value_bytes(value).p, to);
     struct buf bytes CLEANUP_BUF;
+    buf_init(&bytes, 2 * (size_t)LIMIT_OBJECT_BYTES);
     if (v) {
         v->refs++;
         return v;
     }
-    buf_init(&bytes, 2 * (size_t)LIMIT_OBJECT_BYTES);
     if (object_encode(a, to->main, object, &bytes) < 0)
         return NULL;
     v = mem_alloc(sizeof *v + buf_len(&bytes));
