@@ -85,6 +85,17 @@ def bound_volumes_stay(c):
     cluster.retry(lambda: expect("not found" in c.k("get", "pv", "v", check=False), "the volume stays"), 10)
 
 
+def used_attribute_classes_stay(c):
+    make(c, {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttributesClass", "metadata": {"name": "fast"}, "driverName": "d.example.com", "parameters": {"a": "b"}},
+         claim("fast", volumeAttributesClassName="fast"))
+    expect(c.json("vac", "fast")["metadata"]["finalizers"] == ["kubernetes.io/vac-protection"], "finalizers")
+    c.k("delete", "vac", "fast", "--wait=false")
+    time.sleep(1)
+    expect(c.json("vac", "fast")["metadata"].get("deletionTimestamp"), "it is not being deleted")
+    c.k("delete", "pvc", "fast")
+    cluster.retry(lambda: expect("not found" in c.k("get", "vac", "fast", check=False), "the class stays"), 10)
+
+
 def resize(c):
     make(c, storage_class("grows", allowVolumeExpansion=True), claim("g", storageClassName="grows"), claim("f", storageClassName="other"))
     bigger = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
@@ -135,4 +146,4 @@ def runtime_class(c):
 control = Control()
 control.start()
 only = sys.argv[1:]
-run(control, [(fn.__name__, fn) for fn in (default_flow_schemas, default_class, in_use, bound_volumes_stay, resize, default_ingress_class, runtime_class) if not only or fn.__name__ in only])
+run(control, [(fn.__name__, fn) for fn in (default_flow_schemas, default_class, in_use, bound_volumes_stay, used_attribute_classes_stay, resize, default_ingress_class, runtime_class) if not only or fn.__name__ in only])

@@ -1,17 +1,32 @@
 /*
- * StorageObjectInUseProtection: new volumes and claims get the finalizer that the protection
- * controllers (ctl/pv_protection.c, ctl/pvc_protection.c) take away when nothing uses them.
+ * StorageObjectInUseProtection: new volumes, claims and attribute classes get the finalizer that the
+ * protection controllers (ctl/pv_protection.c, ctl/pvc_protection.c, ctl/vac_protection.c) take away
+ * when nothing uses them.
  */
 #include "api/write.h"
 
+static const struct {
+    const char *group, *resource, *finalizer;
+} protected[] = {
+    {"", "persistentvolumes", "kubernetes.io/pv-protection"},
+    {"", "persistentvolumeclaims", "kubernetes.io/pvc-protection"},
+    {"storage.k8s.io", "volumeattributesclasses", "kubernetes.io/vac-protection"},
+};
+
+static const char *finalizer_of(const struct schema_resource *res)
+{
+    for (size_t i = 0; i < sizeof protected / sizeof protected[0]; i++)
+        if (cstr_eq(schema_resource_group(res), protected[i].group) &&
+            cstr_eq(schema_resource_plural(res), protected[i].resource))
+            return protected[i].finalizer;
+    return NULL;
+}
+
 int admit_storage_object_in_use_protection(struct write *w)
 {
-    const char *resource = schema_resource_plural(w->resource);
-    bool claim = cstr_eq(resource, "persistentvolumeclaims");
-    if (!w->is_create || w->subresource[0] || schema_resource_group(w->resource)[0] ||
-        (!claim && !cstr_eq(resource, "persistentvolumes")))
+    const char *finalizer = finalizer_of(w->resource);
+    if (!w->is_create || w->subresource[0] || !finalizer)
         return 0;
-    const char *finalizer = claim ? "kubernetes.io/pvc-protection" : "kubernetes.io/pv-protection";
     struct json *list =
         json_array_at(w->a, json_object_at(w->a, w->object, "metadata"), "finalizers");
     for (const struct json *m = json_first(list); m; m = m->next)
