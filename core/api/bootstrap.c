@@ -1,10 +1,10 @@
 /*
  * What clients take for granted, made at the first start and mended at every later one: namespaces,
  * priority classes, the accounts and CA bundles of the first namespaces, Services
- * default/kubernetes and kube-system/kube-dns, the default roles, and the default flow schemas and
- * priority levels. All of it goes through the API as anybody's would,
- * one request after the other; an object that is there already is left alone, except the endpoints
- * of default/kubernetes, which follow the address of this machine.
+ * default/kubernetes and kube-system/kube-dns, ServiceCIDR kubernetes, the default roles, and the
+ * default flow schemas and priority levels. All of it goes through the API as anybody's would, one
+ * request after the other; an object that is there already is left alone, except the endpoints of
+ * default/kubernetes, which follow the address of this machine.
  *
  * kube-dns has no pods: every node's dns role answers on 10.96.0.10 itself (the address lies on its
  * lo), so the Service only reserves the address and names it, and it has no selector.
@@ -252,6 +252,13 @@ static int add_dns(struct bootstrap *b)
                "{\"name\":\"dns-tcp\",\"port\":53,\"protocol\":\"TCP\",\"targetPort\":53}]}}");
 }
 
+/* The range that addresses of Services come from (kinds/service_alloc.c). */
+static int add_range(struct bootstrap *b)
+{
+    return add(b, "/apis/networking.k8s.io/v1/servicecidrs", NULL,
+               "{\"metadata\":{\"name\":\"kubernetes\"},\"spec\":{\"cidrs\":[\"10.96.0.0/12\"]}}");
+}
+
 int api_bootstrap(struct api *api, void (*done)(void *ctx, int rc, const char *message), void *ctx)
 {
     struct bootstrap *b = mem_zalloc(sizeof *b);
@@ -270,6 +277,8 @@ int api_bootstrap(struct api *api, void (*done)(void *ctx, int rc, const char *m
         rc = add_kubernetes(b);
     if (rc == 0)
         rc = add_dns(b);
+    if (rc == 0)
+        rc = add_range(b);
     if (rc < 0) {
         bootstrap_free(b);
         return rc;

@@ -22,6 +22,7 @@ static const struct {
     {"resource-quota", "resourcequota-controller", resource_quota_start},
     {"pvc-protection", "pvc-protection-controller", pvc_protection_start},
     {"pv-protection", "pv-protection-controller", pv_protection_start},
+    {"service-cidrs", "service-cidrs-controller", service_cidr_start},
     {"vac-protection", "volumeattributesclass-protection-controller", vac_protection_start},
     {"token-cleaner", "token-cleaner", token_cleaner_start},
     {"account-secrets", NULL, account_secrets_start},

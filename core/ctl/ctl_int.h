@@ -56,7 +56,7 @@ ctl_start_fn replicaset_start, replication_controller_start, deployment_start, e
     endpointslice_start, serviceaccount_start, namespace_start, garbage_start, node_lifecycle_start, root_ca_start,
     aggregation_start, certificates_start, token_cleaner_start,
     account_secrets_start, resource_quota_start, pvc_protection_start, pv_protection_start,
-    vac_protection_start;
+    vac_protection_start, service_cidr_start;
 
 /* ---- util.c ---- */
 /* LabelSelector (matchLabels, matchExpressions) against labels; an absent selector matches nothing. */

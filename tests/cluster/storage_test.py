@@ -129,6 +129,26 @@ def default_ingress_class(c):
     expect("spec.tls[0].secretName: Invalid value" in out, out)
 
 
+def service_cidrs(c):
+    def ready(name):
+        o = c.json("servicecidr", name)
+        conditions = o.get("status", {}).get("conditions", [])
+        return (o["metadata"].get("finalizers"), [(x["type"], x["status"]) for x in conditions])
+
+    def settled(name, status):
+        expect(ready(name) == (["networking.k8s.io/service-cidr-finalizer"], [("Ready", status)]), ready(name))
+
+    expect("10.96.0.0/12" in c.k("get", "servicecidrs", "kubernetes"), "no default range")
+    cluster.retry(lambda: settled("kubernetes", "True"), 10)
+    make(c, {"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "more"}, "spec": {"cidrs": ["10.1.0.0/16", "fd00::/112"]}},
+         {"apiVersion": "networking.k8s.io/v1", "kind": "IPAddress", "metadata": {"name": "10.1.2.3"}, "spec": {"parentRef": {"resource": "services", "namespace": "a", "name": "b"}}})
+    cluster.retry(lambda: settled("more", "True"), 10)
+    c.k("delete", "servicecidr", "more", "--wait=false")
+    cluster.retry(lambda: settled("more", "False"), 10)
+    c.k("delete", "ipaddress", "10.1.2.3")
+    cluster.retry(lambda: expect("not found" in c.k("get", "servicecidr", "more", check=False), "it stays"), 10)
+
+
 def runtime_class(c):
     make(c, {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "small"}, "handler": "h", "overhead": {"podFixed": {"cpu": "50m"}},
              "scheduling": {"nodeSelector": {"kind": "small"}, "tolerations": [{"key": "small", "operator": "Exists"}]}})
@@ -146,4 +166,4 @@ def runtime_class(c):
 control = Control()
 control.start()
 only = sys.argv[1:]
-run(control, [(fn.__name__, fn) for fn in (default_flow_schemas, default_class, in_use, bound_volumes_stay, used_attribute_classes_stay, resize, default_ingress_class, runtime_class) if not only or fn.__name__ in only])
+run(control, [(fn.__name__, fn) for fn in (default_flow_schemas, default_class, in_use, bound_volumes_stay, used_attribute_classes_stay, resize, default_ingress_class, service_cidrs, runtime_class) if not only or fn.__name__ in only])

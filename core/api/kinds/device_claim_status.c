@@ -107,9 +107,9 @@ static const char *device_name(struct arena *a, const struct json *d)
 static void check_address(struct field_errors *e, const struct field *f, const struct json *text,
                           const void *ctx)
 {
-    struct cidr c;
+    struct net_prefix c;
     (void)ctx;
-    if (cidr_parse(json_str(text), &c) < 0) {
+    if (net_prefix_parse(json_str(text), &c) < 0) {
         field_invalid(e, f, text,
                       "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)");
         return;

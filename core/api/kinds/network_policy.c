@@ -60,20 +60,20 @@ static void check_port(struct field_errors *e, const struct field *f, const stru
 static void check_block(struct field_errors *e, const struct field *f, const struct json *block)
 {
     struct str text = json_path_str(block, "cidr");
-    struct cidr net, part;
+    struct net_prefix net, part;
     uint32_t i = 0;
     if (!text.n) {
         field_required(e, FIELD(f, "cidr"), NULL);
         return;
     }
     cidr_validate_any(e, FIELD(f, "cidr"), text);
-    if (cidr_parse(text, &net) < 0)
+    if (net_prefix_parse(text, &net) < 0)
         return;
     for (const struct json *m = json_first(json_get(block, "except")); m; m = m->next, i++) {
         const struct field *at = FIELD_AT(FIELD(f, "except"), i);
         cidr_validate_any(e, at, json_str(m));
-        if (cidr_parse(json_str(m), &part) == 0 &&
-            (!cidr_contains(&net, &part.addr) || net.bits >= part.bits))
+        if (net_prefix_parse(json_str(m), &part) == 0 &&
+            (!net_prefix_contains(&net, &part.addr) || net.bits >= part.bits))
             field_invalid(e, at, m, "must be a strict subset of `cidr`");
     }
 }

@@ -12,9 +12,9 @@ static struct json *as_printed(struct arena *a, const struct json *cidrs)
 
 static bool two_families(const struct json *cidrs)
 {
-    struct cidr a, b;
-    return cidr_parse(json_str(json_at(cidrs, 0)), &a) == 0 &&
-           cidr_parse(json_str(json_at(cidrs, 1)), &b) == 0 && a.addr.family != b.addr.family;
+    struct net_prefix a, b;
+    return net_prefix_parse(json_str(json_at(cidrs, 0)), &a) == 0 &&
+           net_prefix_parse(json_str(json_at(cidrs, 1)), &b) == 0 && a.addr.family != b.addr.family;
 }
 
 static void check(struct write *w)
