@@ -11,6 +11,7 @@
 
 #define PODS     "/api/v1/namespaces/default/pods"
 #define SERVICES "/api/v1/namespaces/default/services"
+#define MAPS     "/api/v1/namespaces/default/configmaps"
 
 enum { NTH_MOST = 4000 };
 
@@ -137,12 +138,32 @@ static void refused_services_keep_no_address(void **state)
     expect(ask(f, "POST", SERVICES, service), 201);
 }
 
+static void what_is_charged_is_stored(void **state)
+{
+    struct fixture *f = *state;
+    expect(ask(f, "POST", "/api/v1/namespaces/default/resourcequotas",
+               "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"count/configmaps\":\"5k\"}}}"),
+           201);
+    expect(ask_with(f, NULL, "PATCH", "/api/v1/namespaces/default/resourcequotas/q/status",
+                    "application/merge-patch+json", NULL,
+                    "{\"status\":{\"hard\":{\"count/configmaps\":\"5k\"},\"used\":{\"count/configmaps\":\"0\"}}}"),
+           200);
+    uint32_t before = json_count(json_get(ask(f, "GET", MAPS, NULL)->json, "items"));
+    sweep(f, "POST", MAPS, "{\"metadata\":{\"generateName\":\"m-\"}}", NULL);
+    uint32_t stored = json_count(json_get(ask(f, "GET", MAPS, NULL)->json, "items")) - before;
+    const struct json *q = ask(f, "GET", "/api/v1/namespaces/default/resourcequotas/q", NULL)->json;
+    char text[24];
+    snprintf(text, sizeof text, "%u", stored);
+    assert_string_equal(json_cstr(json_get(json_path(q, "status.used"), "count/configmaps")), text);
+}
+
 int main(void)
 {
 #define T(x) cmocka_unit_test_setup_teardown(x, fixture_setup_boot, fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(every_verb_survives),
         T(refused_services_keep_no_address),
+        T(what_is_charged_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
