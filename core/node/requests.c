@@ -263,6 +263,14 @@ static bool either(struct request *q, const char *ours, const char *theirs)
     return request_flag(q, ours) || request_flag(q, theirs);
 }
 
+/* Does the container's input outlive a client that attaches to it? */
+static bool input_stays(struct request *q)
+{
+    const struct json *spec =
+        container_spec(json_get(pod_tree(q->pod, &q->arena), "spec"), q->container);
+    return json_path_bool(spec, "stdin", false) && !json_path_bool(spec, "stdinOnce", false);
+}
+
 /* Everything that can be refused is refused before the connection is upgraded. */
 static bool stream_options(struct request *q, bool exec, bool port_forward, struct stream_options *ret_o)
 {
@@ -285,7 +293,8 @@ static bool stream_options(struct request *q, bool exec, bool port_forward, stru
     o.container_id = q->container->now.id;
     o.session = (struct session_options){.args = exec ? arguments(q) : NULL, .tty = request_flag(q, "tty"),
                                          .in = either(q, "input", "stdin"), .out = either(q, "output", "stdout"),
-                                         .error = either(q, "error", "stderr")};
+                                         .error = either(q, "error", "stderr"),
+                                         .stays = !exec && input_stays(q)};
     if (exec && !o.session.args)
         request_fail(q, 400, "you must specify at least 1 command");
     else if (!o.session.in && !o.session.out && !o.session.error)

@@ -11,7 +11,7 @@
 
 #include "base/limits.h"
 
-enum { CHUNK_BYTES = 16 * 1024, INPUT_BYTES = 256 * 1024, INPUT_ENOUGH = 64 * 1024, QUIET_MS = 250 };
+enum { CHUNK_BYTES = 16 * 1024, INPUT_BYTES = 256 * 1024, INPUT_ENOUGH = 64 * 1024, QUIET_MS = 250, ANSWER_MS = 2000 };
 
 struct pipe { /* one direction */
     struct session *session;
@@ -24,7 +24,7 @@ struct session {
     struct node *node;
     const struct session_sink *sink;
     void *ctx;
-    bool exec, tty, plain_error, asked, freed, paused, input_ended, input_full, exited, told;
+    bool exec, tty, stays, ending, plain_error, asked, freed, paused, input_ended, input_full, exited, told;
     uint64_t id;
     int exit_code;
     char *command; /* for the message */
@@ -164,6 +164,8 @@ static void on_output(void *ctx, unsigned events)
     }
     if (s->exited)
         loop_timer_set(s->node->loop, &s->timer, QUIET_MS);
+    else if (s->ending)
+        loop_timer_set(s->node->loop, &s->timer, ANSWER_MS);
     if (!s->sink->output(s->ctx, p->channel, str_make(chunk, (size_t)n))) {
         s->paused = true;
         loop_fd_set(s->node->loop, &s->out.watch, 0);
@@ -205,6 +207,11 @@ static void flush_input(struct session *s)
         loop_fd_set(s->node->loop, &p->watch, buf_len(&s->input) ? POLL_OUT : 0);
     if (buf_len(&s->input) == 0 && s->input_ended && !s->asked && !s->tty)
         pipe_close(p);
+    if (buf_len(&s->input) == 0 && s->input_ended && !s->asked && s->stays) {
+        s->stays = false;
+        s->ending = true; /* once what answers the input has come */
+        loop_timer_set(s->node->loop, &s->timer, ANSWER_MS);
+    }
     if (s->input_full && buf_len(&s->input) < INPUT_ENOUGH) {
         s->input_full = false;
         s->sink->input_wanted(s->ctx);
@@ -332,6 +339,7 @@ int session_new(const struct session_options *o, const char *container_id, const
     s->ctx = ctx;
     s->exec = o->args != NULL;
     s->tty = o->tty;
+    s->stays = o->stays && o->in && !o->args;
     s->plain_error = o->plain_error;
     s->command = joined(o->args);
     s->asked = true;

@@ -33,6 +33,7 @@ struct session_options {
     struct node *node;
     const char *const *args; /* exec: the command, NULL-terminated; NULL: attach */
     bool tty, in, out, error;
+    bool stays;       /* attach: the container's input outlives it, so its end is the session's */
     bool plain_error; /* no Status at the end: the message of a failure, nothing of a success */
 };
 

@@ -62,6 +62,15 @@ def boot(c):
     cluster.retry(lambda: expect("finished" in c.k("logs", "half", "-c", "ended"), "the container ends"), 20)
 
 
+def attach_ends(c):
+    """An attach ends with its input where the container's own stays open, and the container runs on."""
+    out = c.k("run", "stay", "--image=busybox", "--restart=Never", "--attach", "--stdin", "--leave-stdin-open", "--image-pull-policy=Never",
+              "--", "sh", "-c", "cat && echo closed", input="abcd\n", check=False, timeout=40)
+    cluster.retry(lambda: expect(c.k("logs", "stay") == "abcd\n", out), 10)
+    expect(c.json("pod", "stay")["status"]["phase"] == "Running", out)
+    c.k("delete", "pod", "stay", "--grace-period=1")
+
+
 def exec_over(**env):
     def step(c):
         code, out, err = kubectl(c, "exec", "web", "--", "sh", "-c", "echo out; echo err >&2; exit 3", env=env)
@@ -328,6 +337,7 @@ SPDY = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBS
 SOCKETS = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "true", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "true"}
 STEPS = [
     ("a node on the host runs pods", boot),
+    ("an attach ends with its input", attach_ends),
     ("exec over WebSocket; a container that does not run is said", exec_over(**SOCKETS)),
     ("exec over SPDY; a container that does not run is said", exec_over(**SPDY)),
     ("attach over WebSocket", attach_over(**SOCKETS)),
