@@ -8,6 +8,7 @@
 #include "api/audit/audit.h"
 #include "api/metrics.h"
 #include "api/auth/auth.h"
+#include "api/flow/dangling.h"
 #include "api/flow/ensure.h"
 #include "codec/time.h"
 #include "api/write.h"
@@ -97,6 +98,7 @@ void api_free(struct api *api)
     api_metrics_free(api);
     bootstrap_free(api->bootstrap);
     flow_ensure_free(api->flow_ensure);
+    flow_dangling_free(api->flow_dangling);
     auth_free(api);
     mem_free(api->node_name);
     mem_free(api->node_addr);

@@ -232,6 +232,7 @@ struct api {
     struct prng prng;
     struct bootstrap *bootstrap;
     struct flow_ensure *flow_ensure; /* of default flow schemas; NULL before bootstrap */
+    struct flow_dangling *flow_dangling;
     bool ready;                    /* what clients take for granted is there */
     struct loop_timer watch_timer; /* bookmarks, timeouts, expiry of snapshots */
 };

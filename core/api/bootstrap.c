@@ -15,6 +15,7 @@
 
 #include "api/api_int.h"
 #include "api/auth/seed.h"
+#include "api/flow/dangling.h"
 #include "api/flow/ensure.h"
 
 enum { STEPS = 40, RETRIES = 5, RETRY_MS = 200 };
@@ -101,7 +102,10 @@ static void on_reply(void *ctx, const struct client_reply *r)
 
 static void ensured(void *ctx, int rc, const char *message)
 {
-    finish(ctx, rc, message);
+    struct bootstrap *b = ctx;
+    if (rc == 0 && (rc = flow_dangling_start(b->api, &b->api->flow_dangling)) < 0)
+        message = err_text(rc);
+    finish(b, rc, message);
 }
 
 static void seeded(void *ctx, int rc, const char *message)

@@ -49,6 +49,17 @@ def default_flow_schemas(c):
     for name in ("exempt", "catch-all", "system", "node-high", "leader-election", "workload-high", "workload-low", "global-default"):
         expect(f"prioritylevelconfiguration.flowcontrol.apiserver.k8s.io/{name}" in names, f"{name} of {names}")
 
+    def told(name, missing):
+        row = c.k("get", "flowschemas", name, "--no-headers").split()
+        expect(row[-1] == missing, row)
+
+    cluster.retry(lambda: told("global-default", "False"), 10)
+    make(c, {"apiVersion": "flowcontrol.apiserver.k8s.io/v1", "kind": "FlowSchema", "metadata": {"name": "lost"}, "spec": {"priorityLevelConfiguration": {"name": "nowhere"}}})
+    cluster.retry(lambda: told("lost", "True"), 10)
+    out = patched(c, ("prioritylevelconfiguration", "catch-all"), {"spec": {"limited": {"nominalConcurrencyShares": 6}}})
+    expect("spec of 'catch-all' must equal the fixed value" in out, out)
+    c.k("delete", "flowschema", "lost")
+
 
 def default_class(c):
     make(c, claim("before"))

@@ -173,6 +173,34 @@ static void the_default_ones_are_kept(void **state)
     assert_int_equal(int_at(a, "spec.exempt.lendablePercent"), 9);
 }
 
+static const struct json *dangling(const struct answer *a)
+{
+    const struct json *c = json_at(json_path(a->json, "status.conditions"), 0);
+    assert_string_equal(json_path_cstr(c, "type"), "Dangling");
+    return c;
+}
+
+static void schemas_tell_whether_their_level_is_there(void **state)
+{
+    struct fixture *f = *state;
+    fixture_turn(f, 500);
+    struct answer *a = ask(f, "GET", SCHEMAS "/global-default", NULL);
+    assert_string_equal(json_path_cstr(dangling(a), "status"), "False");
+    assert_string_equal(json_path_cstr(dangling(a), "message"),
+                        "This FlowSchema references the PriorityLevelConfiguration object named "
+                        "\"global-default\" and it exists");
+    expect(ask(f, "POST", SCHEMAS, SCHEMA("rules":[])), 201);
+    fixture_turn(f, 100);
+    a = ask(f, "GET", SCHEMAS "/f", NULL);
+    assert_string_equal(json_path_cstr(dangling(a), "status"), "True");
+    assert_string_equal(json_path_cstr(dangling(a), "reason"), "NotFound");
+    expect(ask(f, "POST", LEVELS, QUEUE("queues":32)), 201);
+    fixture_turn(f, 100);
+    a = ask(f, "GET", SCHEMAS "/f", NULL);
+    assert_string_equal(json_path_cstr(dangling(a), "reason"), "Found");
+    assert_int_equal(int_at(a, "metadata.generation"), 1);
+}
+
 static void mandatory_ones_cannot_change(void **state)
 {
     struct fixture *f = *state;
@@ -191,6 +219,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_they_refuse, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(defaults_are_filled_in, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(the_default_ones_are_kept, fixture_setup_boot, fixture_teardown),
+        cmocka_unit_test_setup_teardown(schemas_tell_whether_their_level_is_there, fixture_setup_boot,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(mandatory_ones_cannot_change, fixture_setup_boot,
                                         fixture_teardown),
     };
