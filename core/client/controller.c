@@ -26,6 +26,12 @@ struct key_state {
     struct list pending;
 };
 
+/* Of the write that ended a key's last plan. */
+struct failure {
+    const char *method;
+    char message[];
+};
+
 /* A plan being performed. */
 struct run {
     struct controller *controller;
@@ -52,6 +58,7 @@ struct controller {
     void *ctx;
     struct queue *queue;
     struct map states; /* key -> struct key_state, only while it has pending writes */
+    struct map failures; /* key -> struct failure */
     struct list runs;
     const struct cache *awaited[MAX_AWAITED];
     size_t awaited_count;
@@ -154,6 +161,8 @@ static void run_free(struct run *r)
 static void run_finish(struct run *r)
 {
     struct controller *c = r->controller;
+    if (r->rc == 0)
+        mem_free(map_remove(&c->failures, str_of(r->key)));
     if (r->rc == 0 && r->plan.requeue_ms > 0)
         queue_add_after(c->queue, r->key, r->plan.requeue_ms);
     queue_done(c->queue, r->key, r->rc);
@@ -181,6 +190,22 @@ static int64_t revision_of(struct str body)
     return revision;
 }
 
+/* Out of memory: the next reconcile is told nothing. */
+static void remember_failure(struct run *r, const struct plan_write *w, const char *message)
+{
+    struct map *all = &r->controller->failures;
+    size_t n = strlen(message) + 1;
+    struct failure *f = mem_alloc(sizeof *f + n);
+    void *old = NULL;
+    if (!f)
+        return;
+    f->method = w->method; /* a literal */
+    memcpy(f->message, message, n);
+    if (map_set(all, str_of(r->key), f, &old) < 0)
+        mem_free(f);
+    mem_free(old);
+}
+
 static void on_written(void *ctx, const struct client_reply *reply)
 {
     struct sent *s = ctx;
@@ -197,6 +222,8 @@ static void on_written(void *ctx, const struct client_reply *reply)
         if (reply->rc != -E_CONFLICT)
             log_warn("%s %s: %s %s: %s", r->controller->name, r->key, w->method, w->path,
                      reply->message);
+        if (r->rc == 0 && reply->rc != -E_CONFLICT)
+            remember_failure(r, w, reply->message);
         if (r->rc == 0)
             r->rc = reply->rc;
     }
@@ -269,6 +296,11 @@ static void work(void *ctx, const char *key)
     list_push_back(&c->runs, &r->link);
     arena_init(&r->arena, LIMIT_RECONCILE_ARENA);
     plan_init(&r->plan, &r->arena, loop_realtime_ns(c->client->loop));
+    const struct failure *f = map_get(&c->failures, str_of(key));
+    if (f) {
+        r->plan.failed_method = f->method;
+        r->plan.failure = arena_strdup(&r->arena, f->message);
+    }
     r->rc = c->reconcile(c->ctx, r->key, &r->arena, &r->plan, &err);
     if (r->rc == 0 && (r->plan.failed || r->arena.failed))
         r->rc = err_set(&err, E_NOMEM, "out of memory for one reconcile");
@@ -317,6 +349,7 @@ void controller_free(struct controller *c)
     }
     queue_free(c->queue);
     map_done(&c->states, state_free);
+    map_done(&c->failures, mem_free);
     mem_free(c);
 }
 

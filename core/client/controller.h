@@ -69,6 +69,9 @@ void plan_barrier(struct plan *p);
 void plan_event(struct plan *p, const struct json *about, const char *type, const char *reason,
                 const char *component, const char *message);
 
+/* What the API answered to the write of this method ("POST") that ended the key's last plan; NULL:
+ * none did. Conflicts are none. Valid for this reconcile. */
+const char *plan_failure(const struct plan *p, const char *method);
 /* The arena of the reconcile, for helpers that get only the plan. */
 struct arena *plan_arena(struct plan *p);
 /* Real time of this reconcile: seconds, and RFC 3339 text in the arena. */

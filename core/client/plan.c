@@ -115,6 +115,11 @@ struct arena *plan_arena(struct plan *p)
     return p->arena;
 }
 
+const char *plan_failure(const struct plan *p, const char *method)
+{
+    return p->failure && cstr_eq(p->failed_method, method) ? p->failure : NULL;
+}
+
 int64_t plan_now_s(const struct plan *p)
 {
     return p->now_ns / 1000000000;

@@ -26,6 +26,7 @@ struct plan {
     int64_t requeue_ms;
     int64_t now_ns;
     unsigned events;
+    const char *failed_method, *failure; /* of the key's last plan, or NULL */
 };
 
 /* Appends the events behind a barrier. Once, after the reconcile. */

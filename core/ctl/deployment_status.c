@@ -98,6 +98,32 @@ static void progressing_condition(struct rollout *r, const struct json *before, 
     }
 }
 
+/* What keeps a ReplicaSet from its pods: the current one's before that of others. */
+static const struct json *find_failure(const struct rollout *r)
+{
+    const struct json *c =
+        r->current ? ctl_condition(r->current->tree, "ReplicaFailure") : NULL;
+    for (size_t i = 0; i < r->sets.count && !c; i++)
+        c = ctl_condition(r->sets.at[i].tree, "ReplicaFailure");
+    return c;
+}
+
+static void failure_condition(struct rollout *r, struct json *conditions)
+{
+    struct arena *a = r->arena;
+    const struct json *failure = find_failure(r);
+    struct json *c = json_first(conditions);
+    uint32_t at = 0;
+    for (; c && !cstr_eq(json_path_cstr(c, "type"), "ReplicaFailure"); c = c->next)
+        at++;
+    if (c && !failure)
+        json_remove_at(conditions, at);
+    if (c || !failure)
+        return;
+    c = json_append(a, conditions, json_clone(a, failure));
+    json_set_str(a, c, "lastUpdateTime", json_path_str(failure, "lastTransitionTime"));
+}
+
 void rollout_status(struct rollout *r)
 {
     struct arena *a = r->arena;
@@ -117,6 +143,7 @@ void rollout_status(struct rollout *r)
     json_set_i64(a, status, "observedGeneration", json_path_i64(r->tree, "metadata.generation", 0));
     struct json *conditions = json_array_at(a, status, "conditions");
     available_condition(r, conditions, available);
+    failure_condition(r, conditions);
     bool complete = r->current && current_i64(r, "status.replicas") == r->replicas &&
                     all == r->replicas && current_i64(r, "status.availableReplicas") >= r->replicas;
     progressing_condition(r, before, status, conditions, complete);

@@ -7,7 +7,7 @@
 
 #include "ctl/ctl_int.h"
 
-enum { BURST = 500 };
+enum { BURST = 500, RETRY_MS = 200 };
 
 /* What tells the two kinds apart. */
 struct form {
@@ -185,8 +185,33 @@ static void set_count(struct arena *a, struct json *status, const char *key, int
         json_set_i64(a, status, key, v);
 }
 
-static void write_status(struct replicaset *rs, struct arena *a, struct plan *p, struct json *set,
-                         const struct ctl_list *pods)
+/* Why there are not as many pods as there should be: what the API said when one was made or
+ * deleted, the first time. True: that is news. */
+static bool set_failure(struct arena *a, struct plan *p, struct json *status, int64_t diff,
+                        const char *failure)
+{
+    struct json *conditions = json_get(status, "conditions"), *c = json_first(conditions);
+    uint32_t at = 0;
+    for (; c && !cstr_eq(json_path_cstr(c, "type"), "ReplicaFailure"); c = c->next)
+        at++;
+    if (failure && !c) {
+        c = json_append(a, json_array_at(a, status, "conditions"), json_new(a, JSON_OBJECT));
+        json_set_cstr(a, c, "type", "ReplicaFailure");
+        json_set_cstr(a, c, "status", "True");
+        json_set_cstr(a, c, "lastTransitionTime", plan_now_text(p));
+        json_set_cstr(a, c, "reason", diff < 0 ? "FailedCreate" : "FailedDelete");
+        json_set_cstr(a, c, "message", failure);
+        return true;
+    }
+    if (c && diff == 0)
+        json_remove_at(conditions, at);
+    if (conditions && !json_count(conditions))
+        json_remove(status, "conditions");
+    return false;
+}
+
+static bool write_status(struct replicaset *rs, struct arena *a, struct plan *p, struct json *set,
+                         const struct ctl_list *pods, int64_t diff)
 {
     struct counts n;
     const struct json *before = json_clone(a, json_get(set, "status"));
@@ -198,9 +223,17 @@ static void write_status(struct replicaset *rs, struct arena *a, struct plan *p,
     set_count(a, status, "readyReplicas", n.ready);
     set_count(a, status, "availableReplicas", n.available);
     json_set_i64(a, status, "observedGeneration", json_path_i64(set, "metadata.generation", 0));
+    const char *failure = diff ? plan_failure(p, diff < 0 ? "POST" : "DELETE") : NULL;
+    bool news = set_failure(a, p, status, diff, failure);
+    if (news) {
+        char *message = arena_printf(a, "Error %s: %s", diff < 0 ? "creating" : "deleting", failure);
+        plan_event(p, set, "Warning", diff < 0 ? "FailedCreate" : "FailedDelete",
+                   rs->form->component, message);
+    }
     char *path = ctl_object_path(a, rs->form->group, "v1", rs->form->plural, set, "status");
     if (path && !json_equal(before, status))
         plan_update(p, path, set, rs->sets);
+    return news;
 }
 
 static const struct json *selector_of(const struct replicaset *rs, struct arena *a,
@@ -233,16 +266,19 @@ static int reconcile(void *ctx, const char *key, struct arena *a, struct plan *p
             rc = ctl_list_add(a, &active, pods.at[i].object);
     if (rc < 0)
         return rc;
-    if (!o->deleting) {
-        int64_t diff = (int64_t)active.count - json_path_i64(set, "spec.replicas", 1);
-        for (int64_t i = 0; i < -diff && i < BURST; i++)
-            make_pod(rs, a, p, set);
-        if (diff > 0)
-            qsort(active.at, active.count, sizeof active.at[0], expendable);
-        for (int64_t i = 0; i < diff && i < BURST; i++)
-            drop_pod(rs, a, p, set, &active.at[i]);
+    int64_t diff = (int64_t)active.count - json_path_i64(set, "spec.replicas", 1);
+    diff = o->deleting ? 0 : diff;
+    /* What went wrong is told before it is tried again. */
+    if (write_status(rs, a, p, set, &active, diff)) {
+        plan_requeue(p, RETRY_MS);
+        return 0;
     }
-    write_status(rs, a, p, set, &active);
+    for (int64_t i = 0; i < -diff && i < BURST; i++)
+        make_pod(rs, a, p, set);
+    if (diff > 0)
+        qsort(active.at, active.count, sizeof active.at[0], expendable);
+    for (int64_t i = 0; i < diff && i < BURST; i++)
+        drop_pod(rs, a, p, set, &active.at[i]);
     return 0;
 }
 

@@ -348,6 +348,31 @@ def long_lists(c, count=520):
     s.wait(pods="0", cpu="0", within=20)
 
 
+def surfaced(c):
+    s = Space(c, "surfaced")
+    s.quota("condition-test", {"pods": "2"})
+    template = {"metadata": {"labels": {"name": "x"}}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
+    s.create("deployments", {"metadata": {"name": "d"}, "spec": {"replicas": 3, "selector": {"matchLabels": {"name": "d"}}, "template": {**template, "metadata": {"labels": {"name": "d"}}}}}, "apis/apps/v1")
+    failures = lambda: [x for x in s.send("GET", "deployments/d", group="apis/apps/v1")[1]["status"].get("conditions", []) if x["type"] == "ReplicaFailure"]
+    cluster.retry(lambda: expect("exceeded quota" in failures()[0]["message"] and failures()[0]["lastUpdateTime"], "the deployment too"), 10)
+    s.send("PATCH", "deployments/d", {"spec": {"replicas": 2}}, "apis/apps/v1", Content_Type="application/merge-patch+json")
+    cluster.retry(lambda: expect(not failures(), "and no longer"), 10)
+    s.delete("deployments/d", "apis/apps/v1")
+    cluster.retry(lambda: (s.send("DELETE", "pods?gracePeriodSeconds=0"), expect(s.used("condition-test") == {"pods": "0"}, "all are gone")), 20)
+    for path, group, selector in (("replicationcontrollers", "api/v1", {"name": "x"}), ("replicasets", "apis/apps/v1", {"matchLabels": {"name": "x"}})):
+        s.create(path, {"metadata": {"name": "condition-test"}, "spec": {"replicas": 3, "selector": selector, "template": template}}, group)
+        status = lambda: s.send("GET", f"{path}/condition-test", group=group)[1]["status"]
+        cluster.retry(lambda: expect(len(status()["conditions"]) == 1, f"{status()}"), 10)
+        condition = status()["conditions"][0]
+        expect(condition["type"] == "ReplicaFailure" and condition["status"] == "True" and condition["reason"] == "FailedCreate"
+               and "is forbidden: exceeded quota: condition-test, requested: pods=1, used: pods=2, limited: pods=2" in condition["message"], f"{condition}")
+        cluster.retry(lambda: expect("Error creating: pods" in c.k("events", "-n", s.name, "--types=Warning"), "an event"), 10)
+        s.send("PATCH", f"{path}/condition-test", {"spec": {"replicas": 2}}, group, Content_Type="application/merge-patch+json")
+        cluster.retry(lambda: expect(not status().get("conditions") and status()["replicas"] == 2, f"{status()}"), 10)
+        s.delete(f"{path}/condition-test", group)
+        cluster.retry(lambda: (s.send("DELETE", "pods?gracePeriodSeconds=0"), expect(s.used("condition-test") == {"pods": "0"}, "all are gone")), 20)
+
+
 run(Control(), (
     ("the control plane starts", lambda c: c.start()),
     ("status is calculated promptly", prompt),
@@ -364,4 +389,5 @@ run(Control(), (
     ("the life of a quota, and what is no quota", lifecycle),
     ("of many clients at once exactly as many get through as may", contended),
     ("more objects than one list holds", long_lists),
+    ("controllers tell what a quota refuses them", surfaced),
 ))
