@@ -4,6 +4,7 @@
  */
 #include "api/crd/crd.h"
 #include "api/api_int.h"
+#include "api/convert_autoscaler.h"
 
 struct rename {
     const char *stored, *own;
@@ -60,65 +61,11 @@ static void rename_members(struct json *object, bool to_stored)
         }
 }
 
-/* v1 has one number where v2 has a list of metrics. */
-static int autoscaler_to_stored(struct arena *a, struct json *object)
-{
-    struct json *spec = json_get(object, "spec"), *status = json_get(object, "status");
-    struct json *percent = json_get(spec, "targetCPUUtilizationPercentage");
-    if (percent) {
-        struct json *target = json_new(a, JSON_OBJECT);
-        json_set_cstr(a, target, "type", "Utilization");
-        json_set_i64(a, target, "averageUtilization", json_i64(percent, 0));
-        struct json *resource = json_new(a, JSON_OBJECT);
-        json_set_cstr(a, resource, "name", "cpu");
-        json_set(a, resource, "target", target);
-        struct json *metric = json_new(a, JSON_OBJECT);
-        json_set_cstr(a, metric, "type", "Resource");
-        json_set(a, metric, "resource", resource);
-        json_remove(spec, "targetCPUUtilizationPercentage");
-        json_append(a, json_array_at(a, spec, "metrics"), metric);
-    }
-    if (status)
-        json_remove(status, "currentCPUUtilizationPercentage");
-    return a->failed ? -E_NOMEM : 0;
-}
-
-static int64_t cpu_utilization(const struct json *metrics, const char *path)
-{
-    for (const struct json *m = json_first(metrics); m; m = m->next)
-        if (str_is(json_path_str(m, "type"), "Resource") &&
-            str_is(json_path_str(m, "resource.name"), "cpu"))
-            return json_path_i64(m, path, -1);
-    return -1;
-}
-
-static int autoscaler_from_stored(struct arena *a, struct json *object)
-{
-    struct json *spec = json_get(object, "spec"), *status = json_get(object, "status");
-    int64_t target =
-        cpu_utilization(json_get(spec, "metrics"), "resource.target.averageUtilization");
-    int64_t current =
-        cpu_utilization(json_get(status, "currentMetrics"), "resource.current.averageUtilization");
-    if (spec) {
-        json_remove(spec, "metrics");
-        json_remove(spec, "behavior");
-        if (target >= 0)
-            json_set_i64(a, spec, "targetCPUUtilizationPercentage", target);
-    }
-    if (status) {
-        json_remove(status, "currentMetrics");
-        json_remove(status, "conditions");
-        if (current >= 0)
-            json_set_i64(a, status, "currentCPUUtilizationPercentage", current);
-    }
-    return a->failed ? -E_NOMEM : 0;
-}
-
 int convert_to_stored(struct arena *a, const struct schema_resource *res, struct json *object)
 {
     if (is_new_event(res))
         rename_members(object, true);
-    return is_old_autoscaler(res) ? autoscaler_to_stored(a, object) : 0;
+    return is_old_autoscaler(res) ? autoscaler_to_v2(a, object) : 0;
 }
 
 int convert_from_stored(struct arena *a, const struct schema_resource *res, struct json *object)
@@ -127,5 +74,5 @@ int convert_from_stored(struct arena *a, const struct schema_resource *res, stru
         return crd_from_stored(a, res, object);
     if (is_new_event(res))
         rename_members(object, false);
-    return is_old_autoscaler(res) ? autoscaler_from_stored(a, object) : 0;
+    return is_old_autoscaler(res) ? autoscaler_to_v1(a, object) : 0;
 }

@@ -45,6 +45,10 @@ static const struct kind *const own[] = {
     &kind_priority_class,
     &kind_job,
     &kind_cron_job,
+    &kind_autoscaler,
+    &kind_disruption_budget,
+    &kind_controller_revision,
+    &kind_pod_template,
     &kind_role,
     &kind_cluster_role,
     &kind_role_binding,
@@ -60,10 +64,7 @@ static const struct kind *const own[] = {
 };
 
 static const struct kind plain[] = {
-    {.group = "", .resource = "podtemplates", .flags = KIND_GENERATION | KIND_RETURN_DELETED},
     {.group = "apiregistration.k8s.io", .resource = "apiservices", .flags = KIND_STATUS},
-    {.group = "autoscaling", .resource = "horizontalpodautoscalers", .flags = KIND_STATUS},
-    {.group = "policy", .resource = "poddisruptionbudgets", .flags = KIND_STATUS | KIND_GENERATION},
 };
 
 static const struct kind generic = {.group = "", .resource = ""};

@@ -13,6 +13,9 @@ extern const struct kind kind_pod, kind_deployment, kind_replicaset, kind_replic
     kind_custom_resource_definition, kind_mutating_webhooks, kind_validating_webhooks,
     kind_admission_policy, kind_admission_binding, kind_resource_quota;
 
+extern const struct kind kind_autoscaler, kind_disruption_budget, kind_controller_revision,
+    kind_pod_template;
+
 /* ---- pod specs, also of templates ---- */
 void pod_spec_default(struct arena *a, struct json *spec);
 void pod_spec_validate(struct field_errors *e, const struct field *f, const struct json *spec);
