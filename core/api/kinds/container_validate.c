@@ -1,5 +1,5 @@
 /* What a container must be (pkg/apis/core/validation). */
-#include "api/kinds/kinds.h"
+#include "api/kinds/pod_parts.h"
 #include "codec/names.h"
 #include "codec/quantity.h"
 
@@ -245,15 +245,8 @@ static void security_validate(struct field_errors *e, const struct field *f, con
     if (escalate && !json_bool(escalate, true) && json_path_bool(s, "privileged", false))
         field_invalid(e, f, s,
                       "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
-    const struct json *seccomp = json_get(s, "seccompProfile");
-    struct str type = json_path_str(seccomp, "type"),
-               profile = json_path_str(seccomp, "localhostProfile");
-    if (seccomp)
-        field_check_enum(e, FIELD(FIELD(f, "seccompProfile"), "type"), json_get(seccomp, "type"),
-                         (const char *const[]){"Localhost", "RuntimeDefault", "Unconfined", NULL});
-    if (str_is(type, "Localhost") && !profile.n)
-        field_required(e, FIELD(FIELD(f, "seccompProfile"), "localhostProfile"),
-                       "must be set when seccomp type is Localhost ");
+    seccomp_validate(e, FIELD(f, "seccompProfile"), json_get(s, "seccompProfile"));
+    app_armor_validate(e, FIELD(f, "appArmorProfile"), json_get(s, "appArmorProfile"));
     const struct json *mount = json_get(s, "procMount");
     if (mount)
         field_check_enum(e, FIELD(f, "procMount"), mount,
@@ -274,9 +267,6 @@ void container_validate(struct field_errors *e, const struct field *f, const str
         field_forbidden(e, f, "out of memory");
     if (!image.n)
         field_required(e, FIELD(f, "image"), NULL);
-    else if (str_trim(image).n != image.n)
-        field_invalid_str(e, FIELD(f, "image"), image,
-                          "must not have leading or trailing whitespace");
     field_check_enum(e, FIELD(f, "imagePullPolicy"), json_get(c, "imagePullPolicy"),
                      (const char *const[]){"Always", "IfNotPresent", "Never", NULL});
     field_check_enum(e, FIELD(f, "terminationMessagePolicy"),

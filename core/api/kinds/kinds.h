@@ -18,6 +18,8 @@ extern const struct kind kind_autoscaler, kind_disruption_budget, kind_controlle
 
 /* ---- pod specs, also of templates ---- */
 void pod_spec_default(struct arena *a, struct json *spec);
+/* What only pods have, and no template: requests from limits, ports of the host. */
+void pod_default(struct arena *a, struct json *spec);
 void pod_spec_validate(struct field_errors *e, const struct field *f, const struct json *spec);
 /* spec.template of a workload; made when it is not there. */
 void template_default(struct arena *a, struct json *spec);
@@ -27,7 +29,7 @@ const char *pod_qos_class(struct arena *a, const struct json *spec);
 void resources_validate(struct field_errors *e, const struct field *f,
                         const struct json *resources);
 void probe_default(struct arena *a, struct json *probe);
-void container_default(struct arena *a, struct json *container, bool host_network);
+void container_default(struct arena *a, struct json *container);
 void container_lifecycle_validate(struct field_errors *e, const struct field *f,
                                   const struct json *container);
 void volumes_default(struct arena *a, struct json *volumes);

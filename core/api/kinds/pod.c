@@ -1,5 +1,5 @@
 /* Pods: status on creation, quality of service, what an update may change. */
-#include "api/kinds/kinds.h"
+#include "api/kinds/pod_parts.h"
 #include "codec/quantity.h"
 
 static const struct kind_field fields[] = {
@@ -16,10 +16,9 @@ static const struct kind_field fields[] = {
 
 static void set_defaults(struct write *w)
 {
-    pod_spec_default(w->a, json_get(w->object, "spec"));
-    struct json *spec = json_get(w->object, "spec");
-    if (spec && w->is_create)
-        set_missing_bool(w->a, spec, "enableServiceLinks", true);
+    struct json *spec = json_object_at(w->a, w->object, "spec");
+    pod_spec_default(w->a, spec);
+    pod_default(w->a, spec);
 }
 
 /* Guaranteed: each container limits cpu and memory and requests as much. BestEffort: none asks. */
@@ -67,70 +66,52 @@ static void prepare_create(struct write *w)
     json_set(w->a, w->object, "status", status);
 }
 
+/* What is asked of pods and not of templates. */
+static void check_images(struct field_errors *e, const struct field *f, const struct json *list)
+{
+    int64_t i = 0;
+    for (const struct json *c = json_first(list); c; c = c->next, i++) {
+        struct str image = json_path_str(c, "image");
+        if (str_trim(image).n != image.n)
+            field_invalid_str(e, FIELD(FIELD_AT(f, i), "image"), image,
+                              "must not have leading or trailing whitespace");
+    }
+}
+
+static void check_tokens(struct field_errors *e, const struct field *f, const struct json *spec)
+{
+    int64_t i = 0;
+    if (json_path_str(spec, "serviceAccountName").n)
+        return;
+    for (const struct json *v = json_first(json_get(spec, "volumes")); v; v = v->next, i++) {
+        const struct field *at =
+            FIELD(FIELD(FIELD_AT(FIELD(f, "volumes"), i), "projected"), "sources");
+        int64_t k = 0;
+        const struct json *s = json_first(json_path(v, "projected.sources"));
+        for (; s; s = s->next, k++)
+            if (!json_absent(json_get(s, "serviceAccountToken")))
+                field_forbidden(e, FIELD(FIELD_AT(at, k), "serviceAccountToken"),
+                                "must not be specified when serviceAccountName is not set");
+    }
+}
+
 static void validate(struct write *w)
 {
-    pod_spec_validate(&w->errors, FIELD(NULL, "spec"), json_get(w->object, "spec"));
-    if (w->is_create && json_count(json_path(w->object, "spec.ephemeralContainers")))
-        field_forbidden(&w->errors, FIELD(FIELD(NULL, "spec"), "ephemeralContainers"),
-                        "cannot be set on create");
-}
-
-/* Makes what may be changed equal, so that all that still differs may not. */
-static void level(struct arena *a, struct json *spec, const struct json *old)
-{
-    static const char *const free_fields[] = {"activeDeadlineSeconds", "tolerations",
-                                              "terminationGracePeriodSeconds", "schedulingGates"};
-    static const char *const lists[] = {"containers", "initContainers"};
-    for (size_t i = 0; i < 4; i++) {
-        const struct json *was = json_get(old, free_fields[i]);
-        if (was)
-            json_set(a, spec, free_fields[i], json_clone(a, was));
-        else
-            json_remove(spec, free_fields[i]);
-    }
-    for (size_t i = 0; i < 2; i++) {
-        struct json *c = json_first(json_get(spec, lists[i]));
-        const struct json *o = json_first(json_get(old, lists[i]));
-        for (; c && o; c = c->next, o = o->next)
-            json_set_str(a, c, "image", json_path_str(o, "image"));
-    }
-}
-
-static bool tolerations_kept(const struct json *now, const struct json *before)
-{
-    const struct json *n = json_first(now);
-    for (const struct json *b = json_first(before); b; b = b->next) {
-        while (n && !json_equal(n, b))
-            n = n->next;
-        if (!n)
-            return false;
-    }
-    return true;
-}
-
-static void validate_update(struct write *w)
-{
-    const struct field *spec = FIELD(NULL, "spec");
-    const struct json *now = json_get(w->object, "spec"), *before = json_get(w->old, "spec");
-    if (w->subresource[0])
-        return; /* restricted to its own part already */
-    if (json_count(json_get(now, "containers")) != json_count(json_get(before, "containers"))) {
-        field_forbidden(&w->errors, FIELD(spec, "containers"),
-                        "pod updates may not add or remove containers");
+    static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
+    struct field_errors *e = &w->errors;
+    const struct field *f = FIELD(NULL, "spec");
+    const struct json *spec = json_get(w->object, "spec");
+    pod_spec_validate(e, f, spec);
+    check_tokens(e, f, spec);
+    for (size_t i = 0; i < 3 && (w->is_create || w->subresource[0]); i++)
+        check_images(e, FIELD(f, lists[i]), json_get(spec, lists[i]));
+    if (!w->is_create)
         return;
-    }
-    if (!tolerations_kept(json_get(now, "tolerations"), json_get(before, "tolerations")))
-        field_forbidden(&w->errors, FIELD(spec, "tolerations"),
-                        "existing toleration can not be modified except its tolerationSeconds");
-    struct json *copy = json_clone(w->a, now);
-    level(w->a, copy, before);
-    if (!json_equal(copy, before))
-        field_forbidden(
-            &w->errors, spec,
-            "pod updates may not change fields other than `spec.containers[*].image`,"
-            "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
-            "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` "
-            "(allow it to be set to 1 if it was previously negative)");
+    if (json_count(json_get(spec, "ephemeralContainers")))
+        field_forbidden(e, FIELD(f, "ephemeralContainers"), "cannot be set on create");
+    if (json_path_str(spec, "nodeName").n && json_count(json_get(spec, "schedulingGates")))
+        field_forbidden(e, FIELD(f, "nodeName"),
+                        "cannot be set until all schedulingGates have been cleared");
 }
 
 const struct kind kind_pod = {
@@ -141,5 +122,5 @@ const struct kind kind_pod = {
     .set_defaults = set_defaults,
     .prepare_create = prepare_create,
     .validate = validate,
-    .validate_update = validate_update,
+    .validate_update = pod_update_validate,
 };

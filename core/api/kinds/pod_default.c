@@ -52,16 +52,7 @@ static void resources_default(struct arena *a, struct json *resources)
     }
 }
 
-static void ports_default(struct arena *a, struct json *ports, bool host_network)
-{
-    for (struct json *p = json_first(ports); p; p = p->next) {
-        set_missing(a, p, "protocol", "TCP");
-        if (host_network && json_path_i64(p, "hostPort", 0) == 0)
-            json_set_i64(a, p, "hostPort", json_path_i64(p, "containerPort", 0));
-    }
-}
-
-void container_default(struct arena *a, struct json *c, bool host_network)
+void container_default(struct arena *a, struct json *c)
 {
     static const char *const probes[] = {"livenessProbe", "readinessProbe", "startupProbe"};
     struct str image = json_path_str(c, "image");
@@ -75,15 +66,13 @@ void container_default(struct arena *a, struct json *c, bool host_network)
         if (ref)
             set_missing(a, ref, "apiVersion", "v1");
     }
-    ports_default(a, json_get(c, "ports"), host_network);
+    for (struct json *p = json_first(json_get(c, "ports")); p; p = p->next)
+        set_missing(a, p, "protocol", "TCP");
     for (size_t i = 0; i < 3; i++)
         probe_default(a, json_get(c, probes[i]));
     hook_default(a, json_path(c, "lifecycle.postStart"));
     hook_default(a, json_path(c, "lifecycle.preStop"));
-    if (json_get(c, "resources"))
-        resources_default(a, json_get(c, "resources"));
-    else
-        json_set(a, c, "resources", json_new(a, JSON_OBJECT));
+    json_object_at(a, c, "resources");
 }
 
 static void downward_default(struct arena *a, struct json *items)
@@ -129,7 +118,6 @@ void volumes_default(struct arena *a, struct json *volumes)
 void pod_spec_default(struct arena *a, struct json *spec)
 {
     static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
-    bool host_network = json_path_bool(spec, "hostNetwork", false);
     if (!json_is(spec, JSON_OBJECT))
         return;
     set_missing(a, spec, "restartPolicy", "Always");
@@ -139,7 +127,7 @@ void pod_spec_default(struct arena *a, struct json *spec)
     json_object_at(a, spec, "securityContext");
     for (size_t i = 0; i < 3; i++)
         for (struct json *c = json_first(json_get(spec, lists[i])); c; c = c->next)
-            container_default(a, c, host_network);
+            container_default(a, c);
     volumes_default(a, json_get(spec, "volumes"));
     for (struct json *t = json_first(json_get(spec, "topologySpreadConstraints")); t; t = t->next) {
         set_missing(a, t, "nodeAffinityPolicy", "Honor");
@@ -149,6 +137,20 @@ void pod_spec_default(struct arena *a, struct json *spec)
         set_missing(a, spec, "serviceAccount", json_path_cstr(spec, "serviceAccountName"));
     else if (json_get(spec, "serviceAccount"))
         set_missing(a, spec, "serviceAccountName", json_path_cstr(spec, "serviceAccount"));
+}
+
+void pod_default(struct arena *a, struct json *spec)
+{
+    static const char *const lists[] = {"containers", "initContainers"};
+    bool host_network = json_path_bool(spec, "hostNetwork", false);
+    for (size_t i = 0; i < 2; i++)
+        for (struct json *c = json_first(json_get(spec, lists[i])); c; c = c->next) {
+            resources_default(a, json_get(c, "resources"));
+            for (struct json *p = json_first(json_get(c, "ports")); p && host_network; p = p->next)
+                if (json_path_i64(p, "hostPort", 0) == 0)
+                    json_set_i64(a, p, "hostPort", json_path_i64(p, "containerPort", 0));
+        }
+    set_missing_bool(a, spec, "enableServiceLinks", true);
 }
 
 void template_default(struct arena *a, struct json *spec)

@@ -1,5 +1,5 @@
 /* What a pod's spec must be (pkg/apis/core/validation), also in the templates of workloads. */
-#include "api/kinds/kinds.h"
+#include "api/kinds/pod_parts.h"
 #include "codec/names.h"
 
 static void containers_validate(struct field_errors *e, const struct field *spec,
@@ -38,69 +38,6 @@ static void containers_validate(struct field_errors *e, const struct field *spec
     for (const struct json *c = json_first(json_get(object, "ephemeralContainers")); c;
          c = c->next, i++)
         container_validate(e, FIELD_AT(FIELD(spec, "ephemeralContainers"), i), c, volumes, names);
-}
-
-static void tolerations_validate(struct field_errors *e, const struct field *f,
-                                 const struct json *list)
-{
-    static const char *const effects[] = {"NoSchedule", "PreferNoSchedule", "NoExecute", NULL};
-    int64_t i = 0;
-    for (const struct json *t = json_first(list); t; t = t->next, i++) {
-        const struct field *at = FIELD_AT(f, i);
-        struct str key = json_path_str(t, "key"), op = json_path_str(t, "operator"),
-                   effect = json_path_str(t, "effect");
-        if (key.n)
-            field_check_name(e, FIELD(at, "key"), key, names_qualified);
-        else if (!str_is(op, "Exists"))
-            field_invalid_str(e, FIELD(at, "operator"), op,
-                              "operator must be Exists when `key` is empty, which means \"match "
-                              "all values and all keys\"");
-        if (json_get(t, "tolerationSeconds") && !str_is(effect, "NoExecute"))
-            field_invalid_str(e, FIELD(at, "effect"), effect,
-                              "effect must be 'NoExecute' when `tolerationSeconds` is set");
-        if (op.n && !str_is(op, "Exists") && !str_is(op, "Equal"))
-            field_unsupported(e, FIELD(at, "operator"), op,
-                              (const char *const[]){"Equal", "Exists", NULL});
-        if (str_is(op, "Exists") && json_path_str(t, "value").n)
-            field_invalid_str(e, FIELD(at, "operator"), op,
-                              "value must be empty when `operator` is 'Exists'");
-        if (effect.n)
-            field_check_enum(e, FIELD(at, "effect"), json_get(t, "effect"), effects);
-    }
-}
-
-static void security_validate(struct field_errors *e, const struct field *f, const struct json *s)
-{
-    static const char *const ids[] = {"runAsUser", "runAsGroup", "fsGroup"};
-    int64_t i = 0;
-    for (size_t k = 0; k < 3; k++) {
-        const struct json *id = json_get(s, ids[k]);
-        const char *wrong = json_is(id, JSON_INT) ? names_uid_range(id->i64) : NULL;
-        if (wrong)
-            field_invalid(e, FIELD(f, ids[k]), id, wrong);
-    }
-    for (const struct json *g = json_first(json_get(s, "supplementalGroups")); g;
-         g = g->next, i++) {
-        const char *wrong = json_is(g, JSON_INT) ? names_uid_range(g->i64) : NULL;
-        if (wrong)
-            field_invalid(e, FIELD_AT(FIELD(f, "supplementalGroups"), i), g, wrong);
-    }
-}
-
-static void dns_validate(struct field_errors *e, const struct field *f, const struct json *spec)
-{
-    field_check_enum(
-        e, FIELD(f, "dnsPolicy"), json_get(spec, "dnsPolicy"),
-        (const char *const[]){"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None", NULL});
-    const struct json *servers = json_path(spec, "dnsConfig.nameservers");
-    const struct field *at = FIELD(FIELD(f, "dnsConfig"), "nameservers");
-    int64_t i = 0;
-    if (str_is(json_path_str(spec, "dnsPolicy"), "None") && !json_count(servers))
-        field_required(e, at, "must provide at least one DNS nameserver when `dnsPolicy` is None");
-    if (json_count(servers) > 3)
-        field_invalid(e, at, servers, "must not have more than 3 nameservers");
-    for (const struct json *s = json_first(servers); s; s = s->next)
-        field_check_name(e, FIELD_AT(at, i++), json_str(s), names_ip);
 }
 
 static void names_validate(struct field_errors *e, const struct field *f, const struct json *spec)
@@ -144,6 +81,39 @@ static void host_network_validate(struct field_errors *e, const struct field *f,
     }
 }
 
+/* A choice whose absence is a mistake of its own. */
+static void check_policies(struct field_errors *e, const struct field *f, const struct json *spec)
+{
+    static const char *const restart[] = {"Always", "OnFailure", "Never", NULL};
+    static const char *const dns[] = {"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None",
+                                      NULL};
+    field_check_enum(e, FIELD(f, "restartPolicy"), json_get(spec, "restartPolicy"), restart);
+    field_check_enum(e, FIELD(f, "dnsPolicy"), json_get(spec, "dnsPolicy"), dns);
+}
+
+static void check_rest(struct field_errors *e, const struct field *f, const struct json *spec)
+{
+    static const char *const preemption[] = {"PreemptLowerPriority", "Never", NULL};
+    const struct json *deadline = json_get(spec, "activeDeadlineSeconds"),
+                      *grace = json_get(spec, "terminationGracePeriodSeconds"),
+                      *policy = json_get(spec, "preemptionPolicy"),
+                      *overhead = json_get(spec, "overhead");
+    if (!json_absent(deadline) && (json_i64(deadline, 0) < 1 || json_i64(deadline, 0) > INT32_MAX))
+        field_invalid(e, FIELD(f, "activeDeadlineSeconds"), deadline,
+                      "must be between 1 and 2147483647, inclusive");
+    field_check_not_negative(e, FIELD(f, "terminationGracePeriodSeconds"), grace);
+    tolerations_validate(e, FIELD(f, "tolerations"), json_get(spec, "tolerations"));
+    host_aliases_validate(e, FIELD(f, "hostAliases"), json_get(spec, "hostAliases"));
+    if (!json_absent(policy))
+        field_check_enum(e, FIELD(f, "preemptionPolicy"), policy, preemption);
+    if (json_count(overhead)) {
+        struct json *resources = json_new(e->arena, JSON_OBJECT);
+        json_set(e->arena, resources, "limits", json_clone(e->arena, overhead));
+        resources_validate(e, FIELD(f, "overhead"), resources);
+    }
+    pod_os_validate(e, f, spec);
+}
+
 void pod_spec_validate(struct field_errors *e, const struct field *f, const struct json *spec)
 {
     struct map volumes, names;
@@ -151,22 +121,19 @@ void pod_spec_validate(struct field_errors *e, const struct field *f, const stru
     map_init(&names);
     volumes_validate(e, FIELD(f, "volumes"), json_get(spec, "volumes"), &volumes);
     containers_validate(e, f, spec, &volumes, &names);
-    field_check_enum(e, FIELD(f, "restartPolicy"), json_get(spec, "restartPolicy"),
-                     (const char *const[]){"Always", "Never", "OnFailure", NULL});
-    dns_validate(e, f, spec);
-    field_check_labels(e, FIELD(f, "nodeSelector"), json_get(spec, "nodeSelector"));
-    names_validate(e, f, spec);
-    tolerations_validate(e, FIELD(f, "tolerations"), json_get(spec, "tolerations"));
-    security_validate(e, FIELD(f, "securityContext"), json_get(spec, "securityContext"));
+    host_ports_validate(e, FIELD(f, "containers"), json_get(spec, "containers"));
     host_network_validate(e, f, spec);
-    const struct json *deadline = json_get(spec, "activeDeadlineSeconds"),
-                      *grace = json_get(spec, "terminationGracePeriodSeconds");
-    if (deadline && (json_i64(deadline, 0) < 1 || json_i64(deadline, 0) > INT32_MAX))
-        field_invalid(e, FIELD(f, "activeDeadlineSeconds"), deadline,
-                      "must be between 1 and 2147483647, inclusive");
-    if (grace && json_i64(grace, 0) < 0)
-        field_invalid(e, FIELD(f, "terminationGracePeriodSeconds"), grace,
-                      "must be greater than or equal to 0");
+    check_policies(e, f, spec);
+    field_check_labels(e, FIELD(f, "nodeSelector"), json_get(spec, "nodeSelector"));
+    pod_security_validate(e, f, spec);
+    affinity_validate(e, FIELD(f, "affinity"), json_get(spec, "affinity"));
+    dns_validate(e, f, spec);
+    readiness_gates_validate(e, FIELD(f, "readinessGates"), json_get(spec, "readinessGates"));
+    scheduling_gates_validate(e, FIELD(f, "schedulingGates"), json_get(spec, "schedulingGates"));
+    topology_spread_validate(e, FIELD(f, "topologySpreadConstraints"),
+                             json_get(spec, "topologySpreadConstraints"));
+    names_validate(e, f, spec);
+    check_rest(e, f, spec);
     map_done(&volumes, NULL);
     map_done(&names, NULL);
 }

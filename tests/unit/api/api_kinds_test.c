@@ -106,7 +106,7 @@ static void pod_validation_names_the_fields(void **state)
                        "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"),
                    422,
                    "Pod \"p\" is invalid: spec.restartPolicy: Unsupported value: \"Sometimes\": "
-                   "supported values: \"Always\", \"Never\", \"OnFailure\"");
+                   "supported values: \"Always\", \"OnFailure\", \"Never\"");
     expect_message(
         ask(f, "POST", PODS,
             "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":"

@@ -1,0 +1,210 @@
+/* What pods refuse: where they run, how they are confined, and what updates may change. */
+#include "cases.h"
+
+#define PODS "/api/v1/namespaces/default/pods"
+#define ONE  "containers" : [ {"name" : "c", "image" : "i"} ]
+#define POD(...)                                                                                   \
+    J({"metadata" : {"name" : "p"}, "spec" : {ONE __VA_OPT__(, ) __VA_ARGS__}})
+
+static const struct invalid_case placed[] = {
+    {POD("affinity" : {
+         "nodeAffinity" : {
+             "requiredDuringSchedulingIgnoredDuringExecution" : {"nodeSelectorTerms" : [ {
+                 "matchExpressions" : [ {"key" : "a", "operator" : "In"},
+                                        {"key" : "a", "operator" : "Exists", "values" : ["x"]},
+                                        {"key" : "a", "operator" : "Gt", "values" : [ "1", "2" ]},
+                                        {"key" : "a", "operator" : "Near"} ],
+                 "matchFields" : [ {"key" : "spec.x", "operator" : "In", "values" : ["n"]} ]
+             } ]},
+             "preferredDuringSchedulingIgnoredDuringExecution" : [ {"weight" : 0, "preference" : {}} ]
+         },
+         "podAntiAffinity" : {"requiredDuringSchedulingIgnoredDuringExecution" : [ {} ]}
+     }),
+     "Required spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+     "nodeSelectorTerms[0].matchExpressions[0].values: Required value: must be specified when "
+     "`operator` is 'In' or 'NotIn'\n"
+     "Forbidden spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+     "nodeSelectorTerms[0].matchExpressions[1].values: Forbidden: may not be specified when "
+     "`operator` is 'Exists' or 'DoesNotExist'\n"
+     "Required spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+     "nodeSelectorTerms[0].matchExpressions[2].values: Required value: must be specified single "
+     "value when `operator` is 'Lt' or 'Gt'\n"
+     "Invalid spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+     "nodeSelectorTerms[0].matchExpressions[3].operator: Invalid value: \"Near\": not a valid "
+     "selector operator\n"
+     "Invalid spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+     "nodeSelectorTerms[0].matchFields[0].key: Invalid value: \"spec.x\": not a valid field "
+     "selector key\n"
+     "Invalid spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0]."
+     "weight: Invalid value: 0: must be in the range 1-100\n"
+     "Required spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+     "topologyKey: Required value: can not be empty\n"
+     "Invalid spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+     "topologyKey: Invalid value: \"\": name part must be non-empty"},
+    {POD("topologySpreadConstraints" : [
+         {"maxSkew" : 0, "whenUnsatisfiable" : "Sometimes", "minDomains" : 0},
+         {"maxSkew" : 1, "topologyKey" : "z", "whenUnsatisfiable" : "DoNotSchedule",
+          "matchLabelKeys" : ["a"]},
+         {"maxSkew" : 1, "topologyKey" : "z", "whenUnsatisfiable" : "DoNotSchedule"} ]),
+     "Invalid spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than "
+     "zero\n"
+     "Required spec.topologySpreadConstraints[0].topologyKey: Required value: can not be empty\n"
+     "NotSupported spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "
+     "\"Sometimes\": supported values: \"DoNotSchedule\", \"ScheduleAnyway\"\n"
+     "Invalid spec.topologySpreadConstraints[0].minDomains: Invalid value: 0: must be greater than "
+     "zero\n"
+     "Invalid spec.topologySpreadConstraints[0].minDomains: Invalid value: 0: can only use "
+     "minDomains if whenUnsatisfiable=DoNotSchedule, not Sometimes\n"
+     "Duplicate spec.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: Duplicate "
+     "value: \"{z, DoNotSchedule}\"\n"
+     "Forbidden spec.topologySpreadConstraints[1].matchLabelKeys: Forbidden: must not be specified "
+     "when labelSelector is not set"},
+    {POD("tolerations" : [ {"operator" : "Equal"}, {"key" : "a", "operator" : "Exists", "value" : "x"},
+                           {"key" : "a", "operator" : "Any", "effect" : "Later"} ]),
+     "Invalid spec.tolerations[0].operator: Invalid value: \"Equal\": operator must be Exists when "
+     "`key` is empty, which means \"match all values and all keys\"\n"
+     "Invalid spec.tolerations[1].operator: Invalid value: {\"key\":\"a\",\"operator\":\"Exists\","
+     "\"value\":\"x\"}: value must be empty when `operator` is 'Exists'\n"
+     "NotSupported spec.tolerations[2].operator: Unsupported value: \"Any\": supported values: "
+     "\"Equal\", \"Exists\"\n"
+     "NotSupported spec.tolerations[2].effect: Unsupported value: \"Later\": supported values: "
+     "\"NoSchedule\", \"PreferNoSchedule\", \"NoExecute\""},
+    {POD("schedulingGates" : [ {"name" : "a"}, {"name" : "a"} ], "nodeName" : "n",
+         "readinessGates" : [ {"conditionType" : "A/B/C"} ]),
+     "Invalid spec.readinessGates[0].conditionType: Invalid value: \"A/B/C\": a qualified name must "
+     "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+     "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
+     "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain "
+     "prefix and '/' (e.g. 'example.com/MyName')\n"
+     "Duplicate spec.schedulingGates[1]: Duplicate value: \"a\"\n"
+     "Forbidden spec.nodeName: Forbidden: cannot be set until all schedulingGates have been "
+     "cleared"},
+    {NULL, NULL},
+};
+
+static const struct invalid_case confined[] = {
+    {POD("securityContext" : {
+         "sysctls" : [ {"name" : "net.ipv4.ip_forward", "value" : "1"}, {"name" : "Kernel.X"},
+                       {"name" : "kernel.shm_rmid_forced"}, {"name" : "kernel.shm_rmid_forced"} ],
+         "seccompProfile" : {"type" : "Localhost"}, "fsGroupChangePolicy" : "Never",
+         "appArmorProfile" : {"type" : "RuntimeDefault", "localhostProfile" : "x"}
+     }, "hostNetwork" : true, "hostUsers" : false),
+     "Invalid spec.securityContext.sysctls[0].name: Invalid value: \"net.ipv4.ip_forward\": may not "
+     "be set with 'hostNetwork' enabled\n"
+     "Invalid spec.securityContext.sysctls[1].name: Invalid value: \"Kernel.X\": must have at most "
+     "253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*"
+     "[a-z0-9]([-_a-z0-9]*[a-z0-9])?$\n"
+     "Duplicate spec.securityContext.sysctls[3].name: Duplicate value: "
+     "\"kernel.shm_rmid_forced\"\n"
+     "NotSupported spec.securityContext.fsGroupChangePolicy: Unsupported value: \"Never\": "
+     "supported values: \"Always\", \"OnRootMismatch\"\n"
+     "Required spec.securityContext.seccompProfile.localhostProfile: Required value: must be set "
+     "when seccomp type is Localhost\n"
+     "Invalid spec.securityContext.appArmorProfile.localhostProfile: Invalid value: \"x\": can only "
+     "be set when AppArmor type is Localhost\n"
+     "Forbidden spec.hostNetwork: Forbidden: when `hostUsers` is false"},
+    {POD("dnsPolicy" : "None"),
+     "Required spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"},
+    {POD("dnsConfig" : {"nameservers" : [ "1.1.1.1", "x" ], "searches" : [ "_a.b.", "." , "B" ],
+                        "options" : [ {"value" : "1"} ]},
+         "hostAliases" : [ {"ip" : "1.2.3", "hostnames" : ["A"]} ]),
+     "Invalid spec.dnsConfig.nameservers[1]: Invalid value: \"x\": must be valid IP address\n"
+     "Invalid spec.dnsConfig.searches[2]: Invalid value: \"B\": a lowercase RFC 1123 subdomain must "
+     "consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
+     "alphanumeric character (e.g. 'example.com', regex used for validation is "
+     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')\n"
+     "Required spec.dnsConfig.options[0]: Required value: must not be empty\n"
+     "Invalid spec.hostAliases[0].ip: Invalid value: \"1.2.3\": must be valid IP address\n"
+     "Invalid spec.hostAliases[0].hostnames[0]: Invalid value: \"A\": a lowercase RFC 1123 "
+     "subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+     "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"},
+    {POD("os" : {"name" : "windows"}, "hostPID" : true, "securityContext" : {"fsGroup" : 1}),
+     "Forbidden spec.hostPID: Forbidden: cannot be set for a windows pod\n"
+     "Forbidden spec.securityContext.fsGroup: Forbidden: cannot be set for a windows pod"},
+    {POD("os" : {"name" : "plan9"}, "preemptionPolicy" : "Maybe"),
+     "NotSupported spec.preemptionPolicy: Unsupported value: \"Maybe\": supported values: "
+     "\"PreemptLowerPriority\", \"Never\"\n"
+     "NotSupported spec.os: Unsupported value: \"plan9\": supported values: \"linux\", "
+     "\"windows\""},
+    {NULL, NULL},
+};
+
+static void where_and_how_pods_run(void **state)
+{
+    struct fixture *f = *state;
+    check_created(f, PODS, placed);
+    check_created(f, PODS, confined);
+}
+
+static const struct invalid_case changed[] = {
+    {J({"spec" : {"activeDeadlineSeconds" : 50}}), ""},
+    {J({"spec" : {"activeDeadlineSeconds" : 200}}),
+     "Invalid spec.activeDeadlineSeconds: Invalid value: 200: must be less than or equal to "
+     "previous value"},
+    {J({"spec" : {"activeDeadlineSeconds" : null}}),
+     "Invalid spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive "
+     "integer to nil value"},
+    {J({"spec" : {"schedulingGates" : [ {"name" : "a"}, {"name" : "b"} ]}}),
+     "Forbidden spec.schedulingGates[1].name: Forbidden: only deletion is allowed, but found new "
+     "scheduling gate 'b'"},
+    {J({"spec" : {"schedulingGates" : []}}), ""},
+    {J({"spec" : {"nodeSelector" : {"a" : "b", "c" : "d"}}}), ""},
+    {J({"spec" : {"nodeSelector" : {"a" : "x"}}}),
+     "Invalid spec.nodeSelector: Invalid value: {\"a\":\"x\"}: only additions are allowed (no "
+     "mutations or deletions)"},
+    {J({"spec" : {"tolerations" : []}}),
+     "Forbidden spec.tolerations: Forbidden: existing toleration can not be modified except its "
+     "tolerationSeconds"},
+    {J({"spec" : {"hostname" : "h"}}),
+     "Forbidden spec: Forbidden: pod updates may not change fields other than "
+     "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
+     "`spec.tolerations` (only additions to existing tolerations),"
+     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
+     "negative)\n+ hostname: \"h\"\n"},
+    {NULL, NULL},
+};
+
+static const struct invalid_case status_changed[] = {
+    {J({"status" : {"podIPs" : [ {"ip" : "10.0.0.1"}, {"ip" : "10.0.0.2"} ],
+                    "nominatedNodeName" : "N"}}),
+     "Invalid status.nominatedNodeName: Invalid value: \"N\": a lowercase RFC 1123 subdomain must "
+     "consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
+     "alphanumeric character (e.g. 'example.com', regex used for validation is "
+     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')\n"
+     "Invalid status.podIPs: Invalid value: [{\"ip\":\"10.0.0.1\"},{\"ip\":\"10.0.0.2\"}]: may "
+     "specify no more than one IP for each IP family"},
+    {J({"status" : {"containerStatuses" : [ {"name" : "c", "image" : "i", "imageID" : "",
+                                             "state" : {"running" : {}}} ]}}),
+     "Forbidden status.containerStatuses[0].state: Forbidden: may not be transitioned to "
+     "non-terminated state"},
+    {NULL, NULL},
+};
+
+static void what_may_change_of_a_pod(void **state)
+{
+    struct fixture *f = *state;
+    expect(ask(f, "POST", PODS,
+               POD("activeDeadlineSeconds" : 100, "schedulingGates" : [ {"name" : "a"} ],
+                   "nodeSelector" : {"a" : "b"}, "restartPolicy" : "Never",
+                   "tolerations" : [ {"key" : "k", "operator" : "Exists"} ])),
+           201);
+    check_patched(f, PODS "/p", changed);
+    expect(ask_with(f, NULL, "PATCH", PODS "/p/status", "application/merge-patch+json", NULL,
+                    J({"status" : {"containerStatuses" : [ {
+                           "name" : "c", "image" : "i", "imageID" : "",
+                           "state" : {"terminated" : {"exitCode" : 0}}} ]}})),
+           200);
+    check_patched(f, PODS "/p/status", status_changed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(where_and_how_pods_run, fixture_setup_boot,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_may_change_of_a_pod, fixture_setup_boot,
+                                        fixture_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
