@@ -309,6 +309,8 @@ static void dispatch_verb(struct api_request *r)
         connect_metrics(r);
     else if (reviews_owns(r->resource))
         reviews_handle(r);
+    else if (cstr_eq(schema_resource_name(r->resource), "componentstatuses"))
+        component_status_handle(r);
     else if (cstr_eq(sub, "binding") || cstr_eq(sub, "eviction") || cstr_eq(sub, "scale") ||
              cstr_eq(sub, "token") || cstr_eq(schema_resource_name(r->resource), "bindings"))
         subresource_handle(r);

@@ -297,7 +297,7 @@ int form_list_head(struct api_request *r, struct buf *out, const struct schema_r
                    int64_t revision, const char *next, int64_t remaining);
 /* One item of it (without a comma). */
 int form_list_item(struct api_request *r, struct buf *out, const struct schema_resource *res,
-                   struct store_value *v);
+                   struct str stored, int64_t revision);
 /* Text that names the form, for caching what was written: "json", "table/v1/None" ... */
 const char *form_name(const struct api_request *r);
 
@@ -400,6 +400,7 @@ void subresource_handle(
 void connect_handle(struct api_request *r);
 void connect_metrics(struct api_request *r);
 void reviews_handle(struct api_request *r);
+void component_status_handle(struct api_request *r);
 bool reviews_owns(const struct schema_resource *res);
 bool discovery_handle(struct api_request *r); /* false: not its path */
 void health_handle(struct api_request *r);

@@ -275,7 +275,8 @@ static bool write_item(void *ctx, struct store_value *v)
         if (!l->first && p->r->accept.media != MEDIA_PROTOBUF)
             buf_putc(&l->out, ',');
         l->first = false;
-        matches = form_list_item(p->r, &l->out, p->r->resource, v);
+        matches = form_list_item(p->r, &l->out, p->r->resource, store_value_bytes(v),
+                                 v->mod_revision);
     }
     if (matches < 0) {
         l->rc = matches;

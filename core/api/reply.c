@@ -357,17 +357,17 @@ int form_list_head(struct api_request *r, struct buf *out, const struct schema_r
 }
 
 int form_list_item(struct api_request *r, struct buf *out, const struct schema_resource *res,
-                   struct store_value *v)
+                   struct str stored, int64_t revision)
 {
     if (r->accept.media == MEDIA_PROTOBUF)
-        return protobuf_put_item(r, out, res, store_value_bytes(v), v->mod_revision);
+        return protobuf_put_item(r, out, res, stored, revision);
     if (r->accept.form != FORM_TABLE)
-        return form_write(r, out, res, store_value_bytes(v), v->mod_revision, true);
+        return form_write(r, out, res, stored, revision, true);
     struct arena a CLEANUP_ARENA;
     arena_init(&a, LIMIT_REQUEST_ARENA);
     struct json *o;
     struct printers_options options = table_options(r);
-    int rc = object_decode(&a, res, store_value_bytes(v), v->mod_revision, &o);
+    int rc = object_decode(&a, res, stored, revision, &o);
     struct json *row = rc < 0 ? NULL : printers_row(&a, res, o, &options);
     if (!row)
         return -E_NOMEM;

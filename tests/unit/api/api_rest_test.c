@@ -427,6 +427,26 @@ static void every_resource_can_be_listed(void **state)
         expect(ask(f, "GET", paths[i], NULL), 200);
 }
 
+static void components_tell_their_health(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(count(f, "/api/v1/componentstatuses"), 3);
+    assert_int_equal(count(f, "/api/v1/componentstatuses?fieldSelector=metadata.name%3Detcd-0"), 1);
+    struct answer *a = ask(f, "GET", "/api/v1/componentstatuses/etcd-0", NULL);
+    expect(a, 200);
+    const struct json *one = json_first(json_get(a->json, "conditions"));
+    assert_string_equal(json_path_cstr(one, "status"), "True");
+    expect(ask(f, "GET", "/api/v1/componentstatuses/none", NULL), 404);
+    a = ask_with(f, NULL, "GET", "/api/v1/componentstatuses", NULL,
+                 "application/json;as=Table;v=v1;g=meta.k8s.io", NULL);
+    expect(a, 200);
+    assert_int_equal(json_count(json_get(a->json, "rows")), 3);
+    a = ask_with(f, NULL, "GET", "/api/v1/componentstatuses", NULL,
+                 "application/vnd.kubernetes.protobuf", NULL);
+    expect(a, 200);
+    assert_true(str_find(buf_str(&a->body), STR("controller-manager")) > 0);
+}
+
 static void events_are_one_storage_for_two_groups(void **state)
 {
     struct fixture *f = *state;
@@ -491,6 +511,7 @@ int main(void)
         T(finalizers_hold_an_object_until_the_last_is_gone),
         T(propagation_is_asked_for_by_finalizers),
         T(a_collection_is_deleted_by_selector),
+        T(components_tell_their_health),
         T(fields_that_are_not_there_have_their_zero_value),
         T(paths_that_name_objects_twice_are_refused),
         T(every_resource_can_be_listed),
