@@ -4,6 +4,8 @@
  */
 #include "api/write.h"
 
+enum { COMPARED_MOST = 500 };
+
 static bool is_new_pod(const struct write *w)
 {
     return w->is_create && !w->subresource[0] && !schema_resource_group(w->resource)[0] &&
@@ -68,8 +70,9 @@ static void merge_tolerations(struct arena *a, struct json *spec, const struct j
         json_append(a, all, json_clone(a, t));
     for (t = json_first(more); t; t = t->next)
         json_append(a, all, json_clone(a, t));
+    bool few = json_count(all) <= COMPARED_MOST; /* each with each */
     for (t = json_first(all); t; t = t->next)
-        if (!redundant(t, kept))
+        if (!few || !redundant(t, kept))
             json_append(a, kept, json_clone(a, t));
     if (json_count(kept))
         json_set(a, spec, "tolerations", kept);

@@ -40,3 +40,24 @@ void cidr_validate(struct field_errors *e, const struct field *f, struct str tex
         field_invalid_str(e, f, text,
                           arena_printf(e->arena, "must be in canonical form (\"%s\")", canonical));
 }
+
+void cidr_warn(struct write *w, const struct field *f, struct str text)
+{
+    struct net_prefix p;
+    if (net_prefix_parse(text, &p) < 0)
+        return;
+    struct net_addr base = net_prefix_base(&p);
+    const char *at = field_text(w->a, f), *canonical = ip_canonical(w->a, &base);
+    const char *whole = arena_printf(w->a, "%s/%u", canonical, p.bits);
+    if (!net_addr_same_ip(&base, &p.addr))
+        request_warn(w->r,
+                     "%s: CIDR value \"" STR_FMT
+                     "\" is ambiguous in this context (should be \"%s/%u\" or \"%s/%u\"?)",
+                     at, STR_ARG(text), canonical, p.bits, ip_canonical(w->a, &p.addr),
+                     p.addr.family == 4 ? 32 : 128);
+    else if (p.addr.family == 6 && whole && !str_is(text, whole))
+        request_warn(w->r,
+                     "%s: IPv6 CIDR value \"" STR_FMT
+                     "\" should be in RFC 5952 canonical format (\"%s\")",
+                     at, STR_ARG(text), whole);
+}

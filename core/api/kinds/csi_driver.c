@@ -1,5 +1,6 @@
 /* CSIDrivers, as upstream's pkg/apis/storage. */
 #include "api/kinds/kinds.h"
+#include "api/kinds/unique.h"
 
 enum { TOKEN_SECONDS_LEAST = 600, PERIOD_LEAST = 10 };
 static const int64_t token_seconds_most = 1ll << 32;
@@ -37,13 +38,12 @@ static void prepare_update(struct write *w)
 
 static void check_tokens(struct field_errors *e, const struct field *f, const struct json *list)
 {
+    struct unique seen CLEANUP_UNIQUE = {0};
     uint32_t i = 0;
     for (const struct json *t = json_first(list); t; t = t->next, i++) {
         struct str audience = json_path_str(t, "audience");
-        const struct json *seconds = json_get(t, "expirationSeconds"), *o = json_first(list);
-        while (o != t && !str_eq(json_path_str(o, "audience"), audience))
-            o = o->next;
-        if (o != t) {
+        const struct json *seconds = json_get(t, "expirationSeconds");
+        if (!unique_add(&seen, audience)) {
             field_duplicate(e, FIELD(FIELD_AT(f, i), "audience"), audience);
             continue;
         }

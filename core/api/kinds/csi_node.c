@@ -1,5 +1,6 @@
 /* CSINodes, as upstream's pkg/apis/storage. */
 #include "api/kinds/kinds.h"
+#include "api/kinds/unique.h"
 #include "api/kinds/volume_source.h"
 #include "codec/names.h"
 
@@ -7,14 +8,12 @@ enum { NODE_ID_MOST = 256 };
 
 static void check_keys(struct field_errors *e, const struct field *f, const struct json *keys)
 {
+    struct unique seen CLEANUP_UNIQUE = {0};
     for (const struct json *m = json_first(keys); m; m = m->next) {
         if (!json_str(m).n)
             field_required(e, f, NULL);
-        for (const struct json *o = json_first(keys); o != m; o = o->next)
-            if (json_equal(o, m)) {
-                field_duplicate(e, f, json_str(m));
-                break;
-            }
+        if (!unique_add(&seen, json_str(m)))
+            field_duplicate(e, f, json_str(m));
         field_check_name(e, f, json_str(m), names_qualified);
     }
 }
@@ -22,6 +21,7 @@ static void check_keys(struct field_errors *e, const struct field *f, const stru
 static void validate(struct write *w)
 {
     struct field_errors *e = &w->errors;
+    struct unique seen CLEANUP_UNIQUE = {0};
     const struct json *list = json_path(w->object, "spec.drivers");
     uint32_t i = 0;
     for (const struct json *d = json_first(list); d; d = d->next, i++) {
@@ -34,11 +34,8 @@ static void validate(struct write *w)
             field_invalid_str(e, FIELD(f, "nodeID"), id, "must be 256 characters or less");
         field_check_not_negative(e, FIELD(FIELD(f, "allocatable"), "count"),
                                  json_path(d, "allocatable.count"));
-        for (const struct json *o = json_first(list); o != d; o = o->next)
-            if (str_eq(json_path_str(o, "name"), name)) {
-                field_duplicate(e, FIELD(f, "name"), name);
-                break;
-            }
+        if (!unique_add(&seen, name))
+            field_duplicate(e, FIELD(f, "name"), name);
         check_keys(e, f, json_get(d, "topologyKeys"));
     }
 }
@@ -59,11 +56,20 @@ static void validate_update(struct write *w)
 {
     const struct json *now = json_path(w->object, "spec.drivers"),
                       *before = json_path(w->old, "spec.drivers");
-    for (const struct json *o = json_first(before); o; o = o->next)
-        for (const struct json *n = json_first(now); n; n = n->next)
-            if (str_eq(json_path_str(o, "name"), json_path_str(n, "name")))
-                field_check_immutable(&w->errors, FIELD(FIELD(NULL, "spec"), "drivers"),
-                                      as_printed(w->a, n), as_printed(w->a, o));
+    struct map names;
+    int rc = 0;
+    map_init(&names);
+    for (const struct json *n = json_first(now); n && rc == 0; n = n->next)
+        rc = map_set(&names, json_path_str(n, "name"), (void *)n, NULL);
+    for (const struct json *o = json_first(before); o && rc == 0; o = o->next) {
+        const struct json *n = map_get(&names, json_path_str(o, "name"));
+        if (n)
+            field_check_immutable(&w->errors, FIELD(FIELD(NULL, "spec"), "drivers"),
+                                  as_printed(w->a, n), as_printed(w->a, o));
+    }
+    map_done(&names, NULL);
+    if (rc < 0)
+        field_forbidden(&w->errors, FIELD(FIELD(NULL, "spec"), "drivers"), "out of memory");
 }
 
 const struct kind kind_csi_node = {

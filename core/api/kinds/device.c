@@ -1,6 +1,7 @@
 /* Parts of the kinds of resource.k8s.io. See device.h. */
 #include "api/kinds/device.h"
 
+#include "api/kinds/unique.h"
 #include "api/kinds/volume_source.h"
 #include "cel/cel.h"
 #include "codec/names.h"
@@ -26,16 +27,14 @@ void device_each(struct field_errors *e, const struct field *f, const struct jso
 void device_set(struct field_errors *e, const struct field *f, const struct json *list, int64_t most,
                 const char *key, device_check_fn *check, const void *ctx)
 {
+    struct unique seen CLEANUP_UNIQUE = {0};
     uint32_t i = 0;
     device_each(e, f, list, most, check, ctx);
     if (most >= 0 && json_count(list) > most)
         return;
     for (const struct json *m = json_first(list); m; m = m->next, i++)
-        for (const struct json *o = json_first(list); o != m; o = o->next)
-            if (json_equal(key_of(o, key), key_of(m, key))) {
-                field_duplicate(e, FIELD_AT(f, i), json_str(key_of(m, key)));
-                break;
-            }
+        if (!unique_add(&seen, json_str(key_of(m, key))))
+            field_duplicate(e, FIELD_AT(f, i), json_str(key_of(m, key)));
 }
 
 /* ---- names ---- */
@@ -278,6 +277,8 @@ void device_binding_validate(struct field_errors *e, const struct field *f, cons
     uint32_t i = 0;
     device_each(e, at, good, BINDING_MOST, check_condition, NULL);
     device_each(e, bad_at, bad, BINDING_MOST, check_condition, NULL);
+    if (json_count(good) > BINDING_MOST || json_count(bad) > BINDING_MOST)
+        return;
     for (m = json_first(good); m; m = m->next, i++)
         if (holds(good, m, m))
             field_duplicate(e, FIELD_AT(at, i), json_str(m));

@@ -2,6 +2,7 @@
 #include "api/kinds/cidr.h"
 #include "api/kinds/device.h"
 #include "api/kinds/kinds.h"
+#include "api/kinds/unique.h"
 #include "api/kinds/volume_source.h"
 #include "codec/names.h"
 
@@ -61,15 +62,13 @@ static void check_condition(struct field_errors *e, const struct field *f, const
 
 static void check_conditions(struct field_errors *e, const struct field *f, const struct json *list)
 {
+    struct unique seen CLEANUP_UNIQUE = {0};
     uint32_t i = 0;
     if (json_count(list) > CONDITIONS_MOST)
         field_too_many(e, f, json_count(list), CONDITIONS_MOST);
     for (const struct json *c = json_first(list); c; c = c->next, i++) {
-        for (const struct json *o = json_first(list); o != c; o = o->next)
-            if (json_equal(json_get(o, "type"), json_get(c, "type"))) {
-                field_duplicate(e, FIELD(FIELD_AT(f, i), "type"), json_path_str(c, "type"));
-                break;
-            }
+        if (!unique_add(&seen, json_path_str(c, "type")))
+            field_duplicate(e, FIELD(FIELD_AT(f, i), "type"), json_path_str(c, "type"));
         check_condition(e, FIELD_AT(f, i), c);
     }
 }
@@ -85,10 +84,11 @@ static bool same_device(const struct json *a, const struct json *b)
     return true;
 }
 
+/* Longer lists of results are refused anyway. */
 static bool allocated(const struct json *status, const struct json *device)
 {
-    for (const struct json *r = json_first(json_path(status, "allocation.devices.results")); r;
-         r = r->next)
+    const struct json *r = json_first(json_path(status, "allocation.devices.results"));
+    for (int i = 0; r && i < DEVICES_LIST_MOST; r = r->next, i++)
         if (same_device(r, device))
             return true;
     return false;
@@ -157,14 +157,12 @@ static void check_device(struct field_errors *e, const struct field *f, const st
 static void check_devices(struct field_errors *e, const struct field *f, const struct json *status)
 {
     const struct json *list = json_get(status, "devices");
+    struct unique seen CLEANUP_UNIQUE = {0};
     uint32_t i = 0;
     device_each(e, f, list, -1, check_device, status);
     for (const struct json *d = json_first(list); d; d = d->next, i++)
-        for (const struct json *o = json_first(list); o != d; o = o->next)
-            if (same_device(o, d)) {
-                field_duplicate(e, FIELD_AT(f, i), str_of(device_name(e->arena, d)));
-                break;
-            }
+        if (!unique_add(&seen, str_of(device_name(e->arena, d))))
+            field_duplicate(e, FIELD_AT(f, i), str_of(device_name(e->arena, d)));
 }
 
 /* ---- allocation ---- */

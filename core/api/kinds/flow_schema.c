@@ -1,6 +1,7 @@
 /* FlowSchemas, as upstream's pkg/apis/flowcontrol. */
 #include "api/flow/defaults.h"
 #include "api/kinds/kinds.h"
+#include "api/kinds/unique.h"
 #include "codec/names.h"
 
 enum { PRECEDENCE_MOST = 10000 };
@@ -9,17 +10,15 @@ void flow_status_validate(struct write *w)
 {
     const struct field *f = FIELD(FIELD(NULL, "status"), "conditions");
     const struct json *list = json_path(w->object, "status.conditions");
+    struct unique seen CLEANUP_UNIQUE = {0};
     uint32_t i = 0;
     if (!cstr_eq(w->subresource, "status"))
         return;
     for (const struct json *c = json_first(list); c; c = c->next, i++) {
         const struct field *at = FIELD(FIELD_AT(f, i), "type");
         struct str type = json_path_str(c, "type");
-        for (const struct json *o = json_first(list); o != c; o = o->next)
-            if (str_eq(json_path_str(o, "type"), type)) {
-                field_duplicate(&w->errors, at, type);
-                break;
-            }
+        if (!unique_add(&seen, type))
+            field_duplicate(&w->errors, at, type);
         if (!type.n)
             field_required(&w->errors, at, "must not be empty");
     }

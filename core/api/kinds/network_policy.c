@@ -57,8 +57,9 @@ static void check_port(struct field_errors *e, const struct field *f, const stru
     }
 }
 
-static void check_block(struct field_errors *e, const struct field *f, const struct json *block)
+static void check_block(struct write *w, const struct field *f, const struct json *block)
 {
+    struct field_errors *e = &w->errors;
     struct str text = json_path_str(block, "cidr");
     struct net_prefix net, part;
     uint32_t i = 0;
@@ -67,19 +68,22 @@ static void check_block(struct field_errors *e, const struct field *f, const str
         return;
     }
     cidr_validate_any(e, FIELD(f, "cidr"), text);
+    cidr_warn(w, FIELD(f, "cidr"), text);
     if (net_prefix_parse(text, &net) < 0)
         return;
     for (const struct json *m = json_first(json_get(block, "except")); m; m = m->next, i++) {
         const struct field *at = FIELD_AT(FIELD(f, "except"), i);
         cidr_validate_any(e, at, json_str(m));
+        cidr_warn(w, at, json_str(m));
         if (net_prefix_parse(json_str(m), &part) == 0 &&
             (!net_prefix_contains(&net, &part.addr) || net.bits >= part.bits))
             field_invalid(e, at, m, "must be a strict subset of `cidr`");
     }
 }
 
-static void check_peer(struct field_errors *e, const struct field *f, const struct json *peer)
+static void check_peer(struct write *w, const struct field *f, const struct json *peer)
 {
+    struct field_errors *e = &w->errors;
     static const char *const selectors[] = {"podSelector", "namespaceSelector"};
     const struct json *block = json_get(peer, "ipBlock");
     unsigned count = 0;
@@ -89,7 +93,7 @@ static void check_peer(struct field_errors *e, const struct field *f, const stru
             count++;
         }
     if (!json_absent(block))
-        check_block(e, FIELD(f, "ipBlock"), block);
+        check_block(w, FIELD(f, "ipBlock"), block);
     if (!count && json_absent(block))
         field_required(e, f, "must specify a peer");
     else if (count && !json_absent(block))
@@ -124,7 +128,7 @@ static void validate(struct write *w)
             for (m = json_first(json_get(r, "ports")); m; m = m->next)
                 check_port(&w->errors, FIELD_AT(FIELD(at, "ports"), k++), m);
             for (m = json_first(json_get(r, directions[d].peers)), k = 0; m; m = m->next)
-                check_peer(&w->errors, FIELD_AT(FIELD(at, directions[d].peers), k++), m);
+                check_peer(w, FIELD_AT(FIELD(at, directions[d].peers), k++), m);
         }
     }
     check_types(&w->errors, FIELD(f, "policyTypes"), json_get(spec, "policyTypes"));

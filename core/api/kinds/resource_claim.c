@@ -12,8 +12,8 @@ static void default_claim(struct write *w)
 static bool lists_device(const struct json *status, const struct json *device)
 {
     static const char *const parts[] = {"driver", "pool", "device"};
-    for (const struct json *r = json_first(json_path(status, "allocation.devices.results")); r;
-         r = r->next) {
+    const struct json *r = json_first(json_path(status, "allocation.devices.results"));
+    for (int n = 0; r && n < DEVICES_LIST_MOST; r = r->next, n++) {
         bool same = true;
         for (size_t i = 0; i < 3; i++)
             same = same && str_eq(json_path_str(r, parts[i]), json_path_str(device, parts[i]));

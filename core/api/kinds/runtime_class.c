@@ -1,27 +1,25 @@
 /* RuntimeClasses, as upstream's pkg/apis/node. */
 #include "api/kinds/kinds.h"
+#include "api/kinds/unique.h"
 #include "codec/names.h"
 
-/* The same but for how long? */
-static bool tolerations_alike(const struct json *a, const struct json *b)
+/* All of it but for how long. */
+static struct str identity(struct arena *a, const struct json *t)
 {
-    static const char *const parts[] = {"key", "operator", "value", "effect"};
-    for (size_t i = 0; i < 4; i++)
-        if (!str_eq(json_path_str(a, parts[i]), json_path_str(b, parts[i])))
-            return false;
-    return true;
+    const char *text = arena_printf(a, "%s\n%s\n%s\n%s", json_path_cstr(t, "key"),
+                                    json_path_cstr(t, "operator"), json_path_cstr(t, "value"),
+                                    json_path_cstr(t, "effect"));
+    return str_of(text ? text : "");
 }
 
 static void check_tolerations(struct field_errors *e, const struct field *f, const struct json *list)
 {
+    struct unique seen CLEANUP_UNIQUE = {0};
     uint32_t i = 0;
     node_tolerations_validate(e, FIELD(f, "tolerations"), list); /* so deep upstream too */
     for (const struct json *t = json_first(list); t; t = t->next, i++)
-        for (const struct json *o = json_first(list); o != t; o = o->next)
-            if (tolerations_alike(o, t)) {
-                field_duplicate_json(e, FIELD_AT(f, i), t);
-                break;
-            }
+        if (!unique_add(&seen, identity(e->arena, t)))
+            field_duplicate_json(e, FIELD_AT(f, i), t);
 }
 
 static void check_scheduling(struct write *w, const struct field *f, const struct json *scheduling)

@@ -4,10 +4,11 @@
  */
 #include "api/kinds/spec_diff.h"
 
-enum { LINES_MOST = 1000, TEXT_MOST = 1 << 20, CONTEXT = 3 };
+enum { LINES_MOST = 256, TEXT_MOST = 1 << 20, CONTEXT = 3 };
 
 struct text {
     struct str lines[LINES_MOST];
+    unsigned same[LINES_MOST]; /* equal numbers: equal lines, of either text */
     size_t count;
 };
 
@@ -70,7 +71,7 @@ static size_t longest(struct diff *d, size_t a0, size_t a1, size_t b0, size_t b1
     for (size_t i = a0; i < a1; i++) {
         memset(d->next, 0, sizeof d->next);
         for (size_t j = b0; j < b1; j++) {
-            if (!str_eq(d->before.lines[i], d->now.lines[j]))
+            if (d->before.same[i] != d->now.same[j])
                 continue;
             size_t n = d->next[j + 1] = d->run[j] + 1;
             if (n > best) {
@@ -95,6 +96,18 @@ static void pair(struct diff *d, size_t a0, size_t a1, size_t b0, size_t b1)
         pair(d, a0, a, b0, b); /* shorter by a line at least, each time */
         a0 = a + n;
         b0 = b + n;
+    }
+}
+
+/* Numbers the lines. */
+static void number(struct diff *d)
+{
+    for (size_t i = 0; i < d->before.count + d->now.count; i++) {
+        struct text *t = i < d->before.count ? &d->before : &d->now;
+        size_t at = t == &d->before ? i : i - d->before.count, k = 0;
+        while (k < d->before.count && !str_eq(d->before.lines[k], t->lines[at]))
+            k++;
+        t->same[at] = (unsigned)k; /* what is new matches nothing before, so it may share one number */
     }
 }
 
@@ -175,6 +188,7 @@ const char *spec_diff(struct arena *a, const struct json *before, const struct j
     if (d && rows && read_lines(a, before, &d->before) && read_lines(a, now, &d->now)) {
         for (size_t i = 0; i < LINES_MOST; i++)
             d->partner[i] = LINES_MOST;
+        number(d);
         pair(d, 0, d->before.count, 0, d->now.count);
         write_hunks(&out, d, rows, rows_of(d, rows));
     }

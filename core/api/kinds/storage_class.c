@@ -1,5 +1,8 @@
 /* StorageClasses, as upstream's pkg/apis/storage. */
+#include <stdlib.h>
+
 #include "api/kinds/kinds.h"
+#include "api/kinds/unique.h"
 #include "codec/names.h"
 
 enum { PARAMETERS_MOST = 512, PARAMETERS_BYTES = 256 * 1024 };
@@ -43,15 +46,13 @@ static void check_expression(struct field_errors *e, const struct field *f, cons
 {
     const struct json *values = json_get(x, "values");
     const struct field *at = FIELD(f, "values");
+    struct unique seen CLEANUP_UNIQUE = {0};
     uint32_t i = 0;
     if (!json_count(values))
         field_required(e, at, NULL);
     for (const struct json *m = json_first(values); m; m = m->next, i++)
-        for (const struct json *o = json_first(values); o != m; o = o->next)
-            if (json_equal(o, m)) {
-                field_duplicate(e, FIELD_AT(at, i), json_str(m));
-                break;
-            }
+        if (!unique_add(&seen, json_str(m)))
+            field_duplicate(e, FIELD_AT(at, i), json_str(m));
     field_check_name(e, FIELD(f, "key"), json_path_str(x, "key"), names_qualified);
 }
 
@@ -59,52 +60,60 @@ static void check_term(struct write *w, const struct field *f, const struct json
 {
     const struct field *at = FIELD(f, "matchLabelExpressions");
     const struct json *list = json_get(term, "matchLabelExpressions");
+    struct unique seen CLEANUP_UNIQUE = {0};
     uint32_t i = 0;
     for (const struct json *x = json_first(list); x; x = x->next, i++) {
         struct str key = json_path_str(x, "key");
         const struct field *key_at = FIELD(FIELD_AT(at, i), "key");
         check_expression(&w->errors, FIELD_AT(at, i), x);
-        for (const struct json *o = json_first(list); o != x; o = o->next)
-            if (str_eq(json_path_str(o, "key"), key)) {
-                field_duplicate(&w->errors, key_at, key);
-                break;
-            }
+        if (!unique_add(&seen, key))
+            field_duplicate(&w->errors, key_at, key);
         if (node_label_deprecated(key))
             request_warn(w->r, "%s: %s", field_text(w->a, key_at), node_label_deprecated(key));
     }
 }
 
-/* Do both allow the same values for the same keys? */
-static bool terms_equal(const struct json *a, const struct json *b)
+static int by_text(const void *a, const void *b)
 {
-    const struct json *as = json_get(a, "matchLabelExpressions"),
-                      *bs = json_get(b, "matchLabelExpressions");
-    bool same = json_count(as) == json_count(bs);
-    for (const struct json *x = json_first(as); x && same; x = x->next) {
-        const struct json *y = json_first(bs);
-        while (y && !str_eq(json_path_str(y, "key"), json_path_str(x, "key")))
-            y = y->next;
-        same = y && json_count(json_get(x, "values")) == json_count(json_get(y, "values"));
-        for (const struct json *v = json_first(json_get(x, "values")); v && same; v = v->next) {
-            const struct json *o = json_first(json_get(y, "values"));
-            while (o && !json_equal(o, v))
-                o = o->next;
-            same = o != NULL;
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* What a term allows, spelled so that terms that allow the same are the same. */
+static struct str canonical(struct arena *a, const struct json *term)
+{
+    const struct json *list = json_get(term, "matchLabelExpressions"), *x, *v;
+    struct buf text CLEANUP_BUF;
+    size_t n = 0, most = 0;
+    buf_init(&text, LIMIT_OBJECT_BYTES);
+    for (x = json_first(list); x; x = x->next)
+        most += 1 + json_count(json_get(x, "values"));
+    struct str *pairs = arena_alloc(a, most * sizeof *pairs + 1);
+    for (x = json_first(list); x && pairs; x = x->next) {
+        pairs[n++] = json_path_str(x, "key");
+        for (v = json_first(json_get(x, "values")); v; v = v->next) {
+            const char *pair = arena_printf(a, "%s=%s", json_path_cstr(x, "key"), json_cstr(v));
+            pairs[n++] = str_of(pair ? pair : "");
         }
     }
-    return same;
+    if (pairs)
+        qsort(pairs, n, sizeof *pairs, by_text);
+    for (size_t i = 0; pairs && i < n; i++) {
+        buf_append_str(&text, pairs[i]);
+        buf_putc(&text, '\n');
+    }
+    return arena_str(a, buf_str(&text));
 }
 
 static void check_topologies(struct write *w)
 {
     const struct field *f = FIELD(NULL, "allowedTopologies");
     const struct json *list = json_get(w->object, "allowedTopologies");
+    struct unique seen CLEANUP_UNIQUE = {0};
     uint32_t i = 0;
     for (const struct json *t = json_first(list); t; t = t->next, i++) {
         check_term(w, FIELD_AT(f, i), t);
-        for (const struct json *o = json_first(list); o != t; o = o->next)
-            if (terms_equal(o, t))
-                field_duplicate(&w->errors, FIELD(FIELD_AT(f, i), "matchLabelExpressions"), STR(""));
+        if (!unique_add(&seen, canonical(w->a, t)))
+            field_duplicate(&w->errors, FIELD(FIELD_AT(f, i), "matchLabelExpressions"), STR(""));
     }
 }
 

@@ -188,6 +188,19 @@ static void defaults_and_generations(void **state)
                    "IP address]");
 }
 
+static void odd_networks_are_warned_of(void **state)
+{
+    struct fixture *f = *state;
+    struct answer *a = ask(f, "POST", POLICIES, PEER("ipBlock":{"cidr":"10.0.0.1/8"}));
+    expect(a, 201);
+    assert_non_null(strstr(a->warning, "spec.egress[0].to[0].ipBlock.cidr: CIDR value \\\"10.0.0.1/8\\\" is ambiguous in "
+                                       "this context (should be \\\"10.0.0.0/8\\\" or \\\"10.0.0.1/32\\\"?)"));
+    a = ask(f, "POST", POLICIES "?dryRun=All",
+            J({"metadata":{"name":"m"},"spec":{"podSelector":{},"egress":[{"to":[{"ipBlock":{"cidr":"FD00::/8"}}]}]}}));
+    expect(a, 201);
+    assert_non_null(strstr(a->warning, "should be in RFC 5952 canonical format"));
+}
+
 static void what_does_not_change(void **state)
 {
     struct fixture *f = *state;
@@ -222,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_they_refuse, fixture_setup_boot, fixture_teardown),
         cmocka_unit_test_setup_teardown(defaults_and_generations, fixture_setup_boot, fixture_teardown),
+        cmocka_unit_test_setup_teardown(odd_networks_are_warned_of, fixture_setup_boot, fixture_teardown),
         cmocka_unit_test_setup_teardown(what_does_not_change, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
