@@ -38,10 +38,28 @@ static void set_condition(struct write *w, const char *type, const char *state)
     json_remove(c, "message");
 }
 
+/* A binding's labels and annotations become the pod's. */
 static void take_binding(struct write *w)
 {
+    static const char *const parts[] = {"labels", "annotations"};
+    struct json *meta = json_get(w->object, "metadata");
     struct str node = json_path_str(w->view, "target.name");
     json_set_path(w->a, w->object, "spec.nodeName", json_new_str(w->a, node));
+    for (size_t i = 0; i < 2; i++) {
+        const struct json *from = json_get(json_get(w->view, "metadata"), parts[i]);
+        for (const struct json *m = json_first(from); m; m = m->next)
+            json_set_key(w->a, json_object_at(w->a, meta, parts[i]), m->key, json_clone(w->a, m));
+    }
+}
+
+static void refuse_binding(struct api_request *r, struct str name, const char *why)
+{
+    struct json *details = json_new(&r->arena, JSON_OBJECT);
+    json_set_str(&r->arena, details, "name", name);
+    json_set_cstr(&r->arena, details, "kind", "pods/binding");
+    fail_status(r, 409, "Conflict", details,
+                "Operation cannot be fulfilled on pods/binding \"" STR_FMT "\": %s",
+                STR_ARG(name), why);
 }
 
 static void bind(struct api_request *r)
@@ -78,21 +96,21 @@ static void bind(struct api_request *r)
     } else if (!json_absent(json_path(w->old, "metadata.deletionTimestamp"))) {
         snprintf(why, sizeof why, "pod " STR_FMT " is being deleted, cannot be assigned to a host",
                  STR_ARG(w->name));
-        fail_conflict(r, pods, w->name, why);
+        refuse_binding(r, w->name, why);
     } else if (has.n) {
         snprintf(why, sizeof why, "pod " STR_FMT " is already assigned to node \"" STR_FMT "\"",
                  STR_ARG(w->name), STR_ARG(has));
-        fail_conflict(r, pods, w->name, why);
+        refuse_binding(r, w->name, why);
     } else if (json_count(json_path(w->old, "spec.schedulingGates"))) {
         snprintf(why, sizeof why, "pod " STR_FMT " has non-empty .spec.schedulingGates",
                  STR_ARG(w->name));
-        fail_conflict(r, pods, w->name, why);
+        refuse_binding(r, w->name, why);
     } else {
         w->subresource = "binding";
         w->object = json_clone(w->a, w->old);
-        json_set_path(w->a, w->object, "spec.nodeName", json_new_str(w->a, node));
         set_condition(w, "PodScheduled", "True");
         w->view = binding;
+        take_binding(w);
         w->take_view = take_binding;
         w->on_done = answer_created;
         w->again = bind;

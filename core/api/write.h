@@ -103,6 +103,7 @@ int admit_result(struct write *w); /* after all that may change the object */
 int admit_namespace(struct write *w);
 int admit_node_restriction(struct write *w); /* of deletes and TokenRequests too */
 int admit_node_taint(struct write *w);
+int admit_topology_labels(struct write *w);
 int admit_owner_references(struct write *w);
 int admit_service_account(struct write *w);
 int admit_limit_ranger(struct write *w);

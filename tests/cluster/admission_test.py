@@ -113,6 +113,21 @@ def signing(c):
     cluster.retry(lambda: expect(send(c, "PATCH", csr + "/s/status", failed, "signer", **patch)[0] == 200, "may sign"), 10)
 
 
+def topology(c):
+    labels = {"topology.kubernetes.io/zone": "z1", "topology.kubernetes.io/region": "r1", "other": "x"}
+    send(c, "POST", "/api/v1/nodes", {"metadata": {"name": "n2", "labels": labels}})
+    pods = "/api/v1/namespaces/default/pods"
+    send(c, "POST", pods, {"metadata": {"name": "tp", "labels": {"a": "b", "topology.kubernetes.io/region": "own"}}, "spec": {"schedulerName": "nobody", "containers": [{"name": "x", "image": "x"}]}})
+    status, out = send(c, "POST", pods + "/tp/binding", {"metadata": {"name": "tp", "annotations": {"by": "hand"}}, "target": {"kind": "Node", "name": "n2"}})
+    expect(status == 201, f"{out}")
+    meta = send(c, "GET", pods + "/tp")[1]["metadata"]
+    expect(meta["labels"] == {"a": "b", "topology.kubernetes.io/zone": "z1", "topology.kubernetes.io/region": "r1"} and meta["annotations"]["by"] == "hand", f"{meta}")
+    status, out = send(c, "POST", pods + "/tp/binding", {"metadata": {"name": "tp"}, "target": {"kind": "Node", "name": "n2"}})
+    expect(status == 409 and out["message"] == 'Operation cannot be fulfilled on pods/binding "tp": pod tp is already assigned to node "n2"', f"{out}")
+    status, out = send(c, "POST", pods, {"metadata": {"name": "direct"}, "spec": {"nodeName": "n2", "containers": [{"name": "x", "image": "x"}]}})
+    expect(out["metadata"]["labels"] == {"topology.kubernetes.io/zone": "z1", "topology.kubernetes.io/region": "r1"}, f"{out}")
+
+
 def warned(c, method, path, body, **headers):
     """Status, answer, texts of the warnings."""
     headers.setdefault("Content_Type", "application/json")
@@ -191,6 +206,7 @@ run(Control(), (
     ("owners are set by those who may delete", owners),
     ("owners that clients defined", custom_owners),
     ("a new node takes no pods before it is ready", new_nodes),
+    ("pods bear their node's zone and region", topology),
     ("certificates are signed and approved by those who may for the signer", signing),
     ("pods keep their namespace's level", pod_security),
     ("what makes pods is warned of", pod_makers),

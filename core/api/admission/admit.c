@@ -4,7 +4,7 @@
 /* As upstream's: what changes the object comes before what only judges it. */
 static int (*const steps[])(struct write *w) = {
     admit_namespace,       admit_node_restriction, admit_node_taint, admit_limit_ranger,
-    admit_service_account, admit_priority,         admit_tolerations,
+    admit_service_account, admit_priority,         admit_tolerations, admit_topology_labels,
     /* of storage and networking */
     admit_default_storage_class, admit_storage_object_in_use_protection,
     admit_default_ingress_class, admit_runtime_class,

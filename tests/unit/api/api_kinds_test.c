@@ -167,7 +167,7 @@ static void binding_places_a_pod_once(void **state)
     a = ask(f, "POST", PODS "/p/binding",
             "{\"metadata\":{\"name\":\"p\"},\"target\":{\"kind\":\"Node\",\"name\":\"node-2\"}}");
     expect_message(a, 409,
-                   "Operation cannot be fulfilled on pods \"p\": pod p is already assigned to node "
+                   "Operation cannot be fulfilled on pods/binding \"p\": pod p is already assigned to node "
                    "\"node-1\"");
     a = ask(f, "GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dnode-1", NULL);
     assert_int_equal(json_count(json_get(a->json, "items")), 1);
