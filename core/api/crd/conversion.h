@@ -73,4 +73,17 @@ int conversion_review_new(struct api *api, struct crd *crd, struct conversion_ho
                           struct err *err) MUST_CHECK;
 void conversion_review_free(struct conversion_review *c); /* accepts NULL; cancels */
 
+struct conversion_question { /* what an answer is held against */
+    const char *version;        /* of the review: "apiextensions.k8s.io/v1" */
+    const char *uid;
+    const char *desired;        /* "example.com/v2" */
+    const char *kind;           /* "example.com/v1, Kind=Widget" of the first object */
+    const struct json *objects; /* at least one */
+};
+/* What a webhook sent, whatever it is: the converted objects, as many as were asked about, each of
+ * the desired version, with the metadata that it had but for labels and annotations, and within
+ * what can be read back. NULL: why not; that is NULL too without memory. */
+const struct json *conversion_answer(const struct conversion_question *q, struct arena *a,
+                                     struct str body, const char **ret_message);
+
 #endif

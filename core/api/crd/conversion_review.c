@@ -4,13 +4,10 @@
 
 struct conversion_review {
     struct crd *crd;
-    const struct crd_version *to;
-    const struct json *objects; /* as asked */
+    struct conversion_question asked;
     struct arena arena;
     struct webhook_call *call;
     char uid[37];
-    const char *version; /* of the review */
-    const char *kind;    /* "example.com/v1, Kind=Widget" of the first object */
     conversion_done_fn *done;
     void *ctx;
 };
@@ -27,24 +24,28 @@ void conversion_review_free(struct conversion_review *c)
 
 /* ---- the answer ---- */
 
-static int check_review(const struct conversion_review *c, const struct json *review,
+static int check_review(const struct conversion_question *q, const struct json *review,
                         struct err *err)
 {
-    const struct json *response = json_get(review, "response"), *result;
+    const struct json *response = json_get(review, "response"),
+                      *result = json_get(response, "result"),
+                      *converted = json_get(response, "convertedObjects");
     const char *version = json_path_cstr(review, "apiVersion"),
                *kind = json_path_cstr(review, "kind");
-    bool v1 = cstr_eq(c->version, "apiextensions.k8s.io/v1");
-    if (v1 && (!cstr_eq(version, c->version) || !cstr_eq(kind, "ConversionReview")))
+    bool v1 = cstr_eq(q->version, "apiextensions.k8s.io/v1");
+    if (v1 && (!str_is(json_path_str(review, "apiVersion"), q->version) ||
+               !str_is(json_path_str(review, "kind"), "ConversionReview")))
         return err_set(err, E_INVALID,
                        "expected webhook response of %s, Kind=ConversionReview, got %.200s, "
                        "Kind=%.200s",
-                       c->version, version, kind);
+                       q->version, version, kind);
     if (!json_is(response, JSON_OBJECT))
         return err_set(err, E_INVALID, "no response provided");
-    if (v1 && !str_is(json_path_str(response, "uid"), c->uid))
-        return err_set(err, E_INVALID, "expected response.uid=\"%s\", got \"%.200s\"", c->uid,
+    if (v1 && !str_is(json_path_str(response, "uid"), q->uid))
+        return err_set(err, E_INVALID, "expected response.uid=\"%s\", got \"%.200s\"", q->uid,
                        json_path_cstr(response, "uid"));
-    result = json_get(response, "result");
+    if (!json_absent(converted) && !json_is(converted, JSON_ARRAY))
+        return err_set(err, E_INVALID, "response.convertedObjects: expected a list of objects");
     if (str_is(json_path_str(result, "status"), "Success"))
         return 0;
     if (json_path_str(result, "message").n)
@@ -79,18 +80,16 @@ static int take_metadata(struct arena *a, const struct json *before, struct json
     return a->failed ? err_set(err, E_NOMEM, "out of memory") : 0;
 }
 
-static int check_object(const struct conversion_review *c, struct arena *a,
+static int check_object(const struct conversion_question *q, struct arena *a,
                         const struct json *before, struct json *object, struct err *err)
 {
     static const char *const same[] = {"name", "namespace", "uid"};
     static const char *const shown[] = {"name", "namespace", "UID"};
-    const char *version = json_path_cstr(object, "apiVersion");
-    struct str wanted = str_of(arena_printf(a, "%s/%s", c->crd->group, c->to->name));
     if (!json_is(object, JSON_OBJECT))
         return err_set(err, E_INVALID, "is no object");
-    if (!str_is(wanted, version))
-        return err_set(err, E_INVALID, "invalid groupVersion (expected " STR_FMT
-                                       ", received %.200s)", STR_ARG(wanted), version);
+    if (!str_is(json_path_str(object, "apiVersion"), q->desired))
+        return err_set(err, E_INVALID, "invalid groupVersion (expected %s, received %.200s)",
+                       q->desired, json_path_cstr(object, "apiVersion"));
     if (!str_eq(json_path_str(before, "kind"), json_path_str(object, "kind")))
         return err_set(err, E_INVALID, "invalid kind (expected %s, received %.200s)",
                        json_path_cstr(before, "kind"), json_path_cstr(object, "kind"));
@@ -101,34 +100,36 @@ static int check_object(const struct conversion_review *c, struct arena *a,
             return err_set(err, E_INVALID, "must have the same %s: " STR_FMT " != %.200s", shown[i],
                            STR_ARG(x), json_path_cstr(json_get(object, "metadata"), same[i]));
     }
-    return take_metadata(a, before, object, err);
+    int rc = take_metadata(a, before, object, err);
+    /* The metadata that it gets back comes on top of what the answer was bounded by. */
+    return rc < 0 ? rc : json_check_limits(object, err);
 }
 
-static const struct json *check_answer(const struct conversion_review *c, struct arena *a,
-                                       struct str body, const char **ret_message)
+const struct json *conversion_answer(const struct conversion_question *q, struct arena *a,
+                                     struct str body, const char **ret_message)
 {
     struct err err = {0};
     struct json *review = NULL;
     int64_t i = 0;
     int rc = json_parse(a, body, NULL, &review, &err);
     if (rc == 0)
-        rc = check_review(c, review, &err);
+        rc = check_review(q, review, &err);
     if (rc < 0) {
-        *ret_message = arena_printf(a, "conversion webhook for %s failed: %s", c->kind, err.text);
+        *ret_message = arena_printf(a, "conversion webhook for %s failed: %s", q->kind, err.text);
         return NULL;
     }
     struct json *converted = json_path(review, "response.convertedObjects");
-    if (json_count(converted) != json_count(c->objects)) {
+    if (json_count(converted) != json_count(q->objects)) {
         *ret_message = arena_printf(a, "conversion webhook for %s returned %u objects, expected %u",
-                                    c->kind, json_count(converted), json_count(c->objects));
+                                    q->kind, json_count(converted), json_count(q->objects));
         return NULL;
     }
-    const struct json *before = json_first(c->objects);
+    const struct json *before = json_first(q->objects);
     for (struct json *o = json_first(converted); o; o = o->next, before = before->next, i++)
-        if (check_object(c, a, before, o, &err) < 0) {
+        if (check_object(q, a, before, o, &err) < 0) {
             *ret_message = arena_printf(
                 a, "conversion webhook for %s returned invalid converted object at index %lld: %s",
-                c->kind, (long long)i, err.text);
+                q->kind, (long long)i, err.text);
             return NULL;
         }
     return converted;
@@ -140,9 +141,9 @@ static void answered(void *ctx, int rc, struct str body, const char *message)
     struct arena *a = &c->arena;
     const struct json *converted = NULL;
     if (rc == 0)
-        converted = check_answer(c, a, body, &message);
+        converted = conversion_answer(&c->asked, a, body, &message);
     else
-        message = arena_printf(a, "conversion webhook for %s failed: %s", c->kind, message);
+        message = arena_printf(a, "conversion webhook for %s failed: %s", c->asked.kind, message);
     c->done(c->ctx, converted, message ? message : "out of memory");
 }
 
@@ -155,11 +156,10 @@ static struct str write_review(struct conversion_review *c)
     struct buf out CLEANUP_BUF;
     buf_init(&out, 4 * (size_t)LIMIT_BODY_BYTES);
     json_set_cstr(a, review, "kind", "ConversionReview");
-    json_set_cstr(a, review, "apiVersion", c->version);
+    json_set_cstr(a, review, "apiVersion", c->asked.version);
     json_set_cstr(a, request, "uid", c->uid);
-    json_set_cstr(a, request, "desiredAPIVersion",
-                  arena_printf(a, "%s/%s", c->crd->group, c->to->name));
-    json_set(a, request, "objects", json_clone(a, c->objects));
+    json_set_cstr(a, request, "desiredAPIVersion", c->asked.desired);
+    json_set(a, request, "objects", json_clone(a, c->asked.objects));
     if (!a->failed)
         json_write(&out, review);
     return a->failed || out.failed ? str_make(NULL, 0) : arena_str(a, buf_str(&out));
@@ -185,20 +185,22 @@ int conversion_review_new(struct api *api, struct crd *crd, struct conversion_ho
         return err_set(err, E_NOMEM, "out of memory");
     arena_init(&c->arena, 8 * (size_t)LIMIT_REQUEST_ARENA);
     c->crd = crd_ref(crd);
-    c->to = to;
     c->done = done;
     c->ctx = ctx;
-    c->version = review_version(crd);
-    c->objects = json_clone(&c->arena, objects);
-    c->kind = arena_printf(&c->arena, "%s, Kind=%s",
-                           json_path_cstr(json_first(objects), "apiVersion"),
-                           json_path_cstr(json_first(objects), "kind"));
     crypto_uuid(c->uid);
+    c->asked = (struct conversion_question){
+        .version = review_version(crd),
+        .uid = c->uid,
+        .desired = arena_printf(&c->arena, "%s/%s", crd->group, to->name),
+        .kind = arena_printf(&c->arena, "%s, Kind=%s",
+                             json_path_cstr(json_first(objects), "apiVersion"),
+                             json_path_cstr(json_first(objects), "kind")),
+        .objects = json_clone(&c->arena, objects)};
     struct str body = write_review(c);
     int rc = body.p ? webhook_call_new(api, &h->hook, body, answered, c, &c->call, &why) : -E_NOMEM;
     if (rc < 0) {
-        err_set(err, -rc, "conversion webhook for %s failed: %s", c->kind ? c->kind : "",
-                why.text[0] ? why.text : err_text(rc));
+        err_set(err, -rc, "conversion webhook for %s failed: %s",
+                c->asked.kind ? c->asked.kind : "", why.text[0] ? why.text : err_text(rc));
         conversion_review_free(c);
         return rc;
     }
