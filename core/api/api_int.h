@@ -116,7 +116,7 @@ enum kind_flag {
     KIND_CREATE_ON_UPDATE = 1 << 3,
     KIND_RETURN_DELETED = 1 << 4, /* DELETE answers with the object */
     KIND_ORPHANS = 1 << 5,        /* dependents are orphaned unless asked otherwise */
-    KIND_STATUS_META = 1 << 6,    /* status updates may change labels and annotations */
+    KIND_STATUS_ONLY = 1 << 6,    /* status updates leave labels and annotations alone, too */
     KIND_KEEP_STATUS = 1 << 7,    /* create takes the client's status */
     KIND_CONDITIONAL = 1 << 8,    /* an update must name the revision that it changes */
 };

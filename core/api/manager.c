@@ -117,7 +117,7 @@ static int ignored_fields(struct write *w, const char *subresource, struct field
     static const char *const none[] = {NULL};
     const char *const *paths = none;
     if (cstr_eq(subresource, "status"))
-        paths = w->kind->flags & KIND_STATUS_META ? of_status_and_labels : of_status;
+        paths = w->kind->flags & KIND_STATUS_ONLY ? of_status : of_status_and_labels;
     else if (cstr_eq(subresource, "ephemeralcontainers") || cstr_eq(subresource, "resize"))
         paths = of_part;
     else if (!subresource[0] && (w->kind->flags & KIND_STATUS))

@@ -209,7 +209,7 @@ static void restrict_to_subresource(struct write *w)
                 take(w, c, n, "resizePolicy");
             }
     }
-    if ((w->kind->flags & KIND_STATUS_META) &&
+    if (!(w->kind->flags & KIND_STATUS_ONLY) &&
         (cstr_eq(w->subresource, "status") || cstr_eq(w->subresource, "approval"))) {
         take(w, meta, json_get(from, "metadata"), "labels");
         take(w, meta, json_get(from, "metadata"), "annotations");

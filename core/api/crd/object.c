@@ -235,7 +235,7 @@ void crd_kind_init(struct crd_version *v, struct arena *a)
     v->kind = (struct kind){
         .group = v->names.group,
         .resource = v->names.plural,
-        .flags = KIND_GENERATION | (v->status ? KIND_STATUS : 0),
+        .flags = KIND_GENERATION | (v->status ? KIND_STATUS | KIND_STATUS_ONLY : 0),
         .set_defaults = set_defaults,
         .prepare_create = prepare_create,
         .prepare_update = prepare_update,

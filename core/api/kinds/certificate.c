@@ -263,7 +263,7 @@ static const struct kind_field fields[] = {{SELECTABLE("spec.signerName")}, {.se
 
 const struct kind kind_certificate_request = {.group = "certificates.k8s.io",
                                               .resource = "certificatesigningrequests",
-                                              .flags = KIND_STATUS | KIND_STATUS_META,
+                                              .flags = KIND_STATUS,
                                               .fields = fields,
                                               .prepare_create = prepare_create,
                                               .prepare_update = prepare_update,

@@ -84,11 +84,24 @@ static void validate_update(struct write *w)
                           json_path(w->old, "spec.selector"));
 }
 
+/* A status update may change annotations, but no labels. */
+static void prepare_update(struct write *w)
+{
+    const struct json *labels = json_path(w->old, "metadata.labels");
+    struct json *meta = json_get(w->object, "metadata");
+    if (!cstr_eq(w->subresource, "status"))
+        return;
+    json_remove(meta, "labels");
+    if (labels)
+        json_set(w->a, meta, "labels", json_clone(w->a, labels));
+}
+
 const struct kind kind_deployment = {
     .group = "apps",
     .resource = "deployments",
     .flags = KIND_STATUS | KIND_GENERATION,
     .set_defaults = set_defaults,
+    .prepare_update = prepare_update,
     .validate = validate,
     .validate_update = validate_update,
 };

@@ -266,7 +266,7 @@ static void validate_schema(struct write *w)
 const struct kind kind_flow_schema = {
     .group = "flowcontrol.apiserver.k8s.io",
     .resource = "flowschemas",
-    .flags = KIND_STATUS | KIND_GENERATION,
+    .flags = KIND_STATUS | KIND_STATUS_ONLY | KIND_GENERATION,
     .set_defaults = default_schema,
     .validate = validate_schema,
     .validate_update = flow_status_validate,

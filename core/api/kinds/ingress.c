@@ -191,7 +191,7 @@ static void validate_update(struct write *w)
 const struct kind kind_ingress = {
     .group = "networking.k8s.io",
     .resource = "ingresses",
-    .flags = KIND_STATUS | KIND_STATUS_META | KIND_GENERATION,
+    .flags = KIND_STATUS | KIND_GENERATION,
     .validate = validate,
     .validate_update = validate_update,
 };

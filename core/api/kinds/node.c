@@ -42,7 +42,7 @@ static void validate_update(struct write *w)
 const struct kind kind_node = {
     .group = "",
     .resource = "nodes",
-    .flags = KIND_STATUS | KIND_STATUS_META | KIND_KEEP_STATUS,
+    .flags = KIND_STATUS | KIND_KEEP_STATUS,
     .fields = fields,
     .validate = validate,
     .validate_update = validate_update,

@@ -235,7 +235,7 @@ static const struct kind_field fields[] = {{.selector = "name", .path = "metadat
 const struct kind kind_persistent_volume = {
     .group = "",
     .resource = "persistentvolumes",
-    .flags = KIND_STATUS | KIND_STATUS_META | KIND_RETURN_DELETED,
+    .flags = KIND_STATUS | KIND_RETURN_DELETED,
     .fields = fields,
     .set_defaults = set_defaults,
     .prepare_create = prepare_create,

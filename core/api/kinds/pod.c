@@ -117,7 +117,7 @@ static void validate(struct write *w)
 const struct kind kind_pod = {
     .group = "",
     .resource = "pods",
-    .flags = KIND_STATUS | KIND_GRACEFUL | KIND_RETURN_DELETED | KIND_STATUS_META | KIND_GENERATION,
+    .flags = KIND_STATUS | KIND_GRACEFUL | KIND_RETURN_DELETED | KIND_GENERATION,
     .fields = fields,
     .set_defaults = set_defaults,
     .prepare_create = prepare_create,

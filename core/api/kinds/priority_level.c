@@ -161,7 +161,7 @@ static void validate(struct write *w)
 const struct kind kind_priority_level = {
     .group = "flowcontrol.apiserver.k8s.io",
     .resource = "prioritylevelconfigurations",
-    .flags = KIND_STATUS | KIND_GENERATION,
+    .flags = KIND_STATUS | KIND_STATUS_ONLY | KIND_GENERATION,
     .set_defaults = set_defaults,
     .validate = validate,
     .validate_update = flow_status_validate,

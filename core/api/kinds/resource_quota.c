@@ -171,7 +171,7 @@ static void validate_update(struct write *w)
 const struct kind kind_resource_quota = {
     .group = "",
     .resource = "resourcequotas",
-    .flags = KIND_STATUS | KIND_STATUS_META | KIND_RETURN_DELETED,
+    .flags = KIND_STATUS | KIND_RETURN_DELETED,
     .validate = validate,
     .validate_update = validate_update,
 };

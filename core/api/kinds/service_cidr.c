@@ -65,7 +65,7 @@ static void validate_update(struct write *w)
 const struct kind kind_service_cidr = {
     .group = "networking.k8s.io",
     .resource = "servicecidrs",
-    .flags = KIND_STATUS | KIND_STATUS_META,
+    .flags = KIND_STATUS,
     .validate = validate,
     .validate_update = validate_update,
 };

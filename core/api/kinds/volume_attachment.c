@@ -74,7 +74,7 @@ static void validate_update(struct write *w)
 const struct kind kind_volume_attachment = {
     .group = "storage.k8s.io",
     .resource = "volumeattachments",
-    .flags = KIND_STATUS | KIND_RETURN_DELETED | KIND_CONDITIONAL,
+    .flags = KIND_STATUS | KIND_STATUS_ONLY | KIND_RETURN_DELETED | KIND_CONDITIONAL,
     .set_defaults = set_defaults,
     .validate = validate,
     .validate_update = validate_update,

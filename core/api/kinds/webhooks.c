@@ -343,7 +343,7 @@ static void validate_policy(struct write *w)
 const struct kind kind_admission_policy = {
     .group = "admissionregistration.k8s.io",
     .resource = "validatingadmissionpolicies",
-    .flags = KIND_STATUS | KIND_GENERATION,
+    .flags = KIND_STATUS | KIND_STATUS_ONLY | KIND_GENERATION,
     .set_defaults = default_policy,
     .validate = validate_policy,
 };

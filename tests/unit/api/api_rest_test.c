@@ -427,6 +427,29 @@ static void every_resource_can_be_listed(void **state)
         expect(ask(f, "GET", paths[i], NULL), 200);
 }
 
+static void status_updates_may_annotate(void **state)
+{
+    struct fixture *f = *state;
+    const char *both = "{\"metadata\":{\"annotations\":{\"a\":\"1\"},\"labels\":{\"l\":\"1\"}},"
+                       "\"status\":{\"conditions\":[{\"type\":\"T\",\"status\":\"True\"}]}}";
+    struct answer *a = ask_with(f, NULL, "PATCH", "/api/v1/namespaces/default/status",
+                                "application/merge-patch+json", NULL, both);
+    expect(a, 200);
+    assert_string_equal(at(a, "metadata.annotations.a"), "1");
+    assert_string_equal(at(a, "metadata.labels.l"), "1");
+    expect(ask(f, "POST", "/apis/apps/v1/namespaces/default/deployments",
+               "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"
+               "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":["
+               "{\"name\":\"c\",\"image\":\"i\"}]}}}}"),
+           201);
+    a = ask_with(f, NULL, "PATCH", "/apis/apps/v1/namespaces/default/deployments/d/status",
+                 "application/merge-patch+json", NULL,
+                 "{\"metadata\":{\"annotations\":{\"a\":\"1\"},\"labels\":{\"l\":\"1\"}}}");
+    expect(a, 200);
+    assert_string_equal(at(a, "metadata.annotations.a"), "1");
+    assert_string_equal(at(a, "metadata.labels.l"), "");
+}
+
 static void components_tell_their_health(void **state)
 {
     struct fixture *f = *state;
@@ -512,6 +535,7 @@ int main(void)
         T(propagation_is_asked_for_by_finalizers),
         T(a_collection_is_deleted_by_selector),
         T(components_tell_their_health),
+        T(status_updates_may_annotate),
         T(fields_that_are_not_there_have_their_zero_value),
         T(paths_that_name_objects_twice_are_refused),
         T(every_resource_can_be_listed),
