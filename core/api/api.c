@@ -5,6 +5,7 @@
 #include "api/admission/quota_flight.h"
 #include "api/admission/webhook.h"
 #include "api/crd/conversion.h"
+#include "api/aggregate/aggregate.h"
 #include "api/audit/audit.h"
 #include "api/metrics.h"
 #include "api/auth/auth.h"
@@ -20,6 +21,7 @@ static void on_tick(void *ctx)
     struct api *api = ctx;
     snapshots_expire(api, false);
     watch_tick(api);
+    aggregates_tick(api);
     expiry_tick(api);
     crd_cleanup_tick(api);
     loop_timer_set(api->loop, &api->watch_timer, TICK_MS);
@@ -52,6 +54,8 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
     loop_timer_init(&api->watch_timer, on_tick, api);
     crypto_random(&seed, sizeof seed);
     prng_init(&api->prng, seed);
+    buf_init(&api->proxy_cert_pem, 64 * 1024);
+    buf_init(&api->proxy_key_pem, 64 * 1024);
     api->node_name = mem_strdup(o->node_name ? o->node_name : "");
     api->node_addr = mem_strdup(o->node_addr ? o->node_addr : "");
     api->ca_pem = mem_strndup(o->ca_pem.p ? o->ca_pem.p : "", o->ca_pem.n);
@@ -64,7 +68,8 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
     else
         rc = auth_new(api, o, err);
     if (rc == 0 && ((rc = crds_new(api)) < 0 || (rc = crd_cleanup_new(api)) < 0 ||
-                    (rc = hooks_new(api)) < 0 || (rc = conversions_new(api)) < 0 || (rc = api_metrics_new(api)) < 0))
+                    (rc = hooks_new(api)) < 0 || (rc = conversions_new(api)) < 0 || (rc = api_metrics_new(api)) < 0 ||
+                    (rc = aggregates_new(api)) < 0))
         err_set(err, E_NOMEM, "out of memory");
     if (rc == 0 && o->audit_policy && o->audit_policy[0])
         rc = start_audit(api, o, err);
@@ -91,9 +96,12 @@ void api_free(struct api *api)
     expiry_free(api->expiry);
     quota_flights_free(api);
     discovery_free(api->discovery);
+    aggregates_free(api);
     crds_free(api);
     conversions_free(api);
     hooks_free(api);
+    buf_done(&api->proxy_cert_pem);
+    buf_done(&api->proxy_key_pem);
     audit_free(api);
     api_metrics_free(api);
     bootstrap_free(api->bootstrap);
@@ -105,6 +113,14 @@ void api_free(struct api *api)
     mem_free(api->ca_pem);
     mem_free(api->issuer);
     mem_free(api);
+}
+
+void api_proxy_identity(struct api *api, struct str cert_pem, struct str key_pem)
+{
+    buf_clear(&api->proxy_cert_pem);
+    buf_clear(&api->proxy_key_pem);
+    buf_append_str(&api->proxy_cert_pem, cert_pem);
+    buf_append_str(&api->proxy_key_pem, key_pem);
 }
 
 int64_t api_now_us(struct api *api)
@@ -401,6 +417,8 @@ static void dispatch(struct api_request *r, const struct api_peer *peer)
     rc = auth_authorize(r);
     api_metrics_authorization(r->api, rc == 0);
     if (rc != 0)
+        return;
+    if (aggregate_handle(r))
         return;
     if (r->url.is_resource) {
         if (found)

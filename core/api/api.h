@@ -102,6 +102,8 @@ void api_attached_free(void *attached);
 
 int api_new(const struct api_options *o, struct api **ret_api, struct err *err) MUST_CHECK;
 void api_free(struct api *api);
+/* What other API servers know this one by (client certificate "front-proxy-client"), from now on. */
+void api_proxy_identity(struct api *api, struct str cert_pem, struct str key_pem);
 /* Others take the place of service_account_public_pem. -E_SYNTAX, -E_NOMEM: as it was. */
 int api_account_keys(struct api *api, struct str public_pem, struct err *err) MUST_CHECK;
 /* The keys of options.oidc's issuer, a JWK set (RFC 7517); until then its tokens are refused. */

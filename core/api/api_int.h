@@ -13,6 +13,7 @@
  *   subresource.c  binding, eviction, scale; connect.c: what ends at a kubelet; reviews.c
  *   discovery.c    what there is; health.c; metrics.c
  *   expire.c       old events go
+ *   aggregate/     other API servers
  *   audit/         who asked for what
  *   crd/           resources that clients defined
  *   bootstrap.c    first objects
@@ -183,6 +184,7 @@ struct api_request {
     struct list_state *list;
     struct watch_state *watch;
     struct delete_state *batch;
+    struct forward *forward;
     struct conversion_wait *conversion; /* crd/conversion.h */
     void (*on_cancel)(struct api_request *r); /* frees what the verb holds */
     void (*on_drained)(struct api_request *r);
@@ -195,6 +197,8 @@ struct hooks;
 struct conversions;
 struct api_metrics;
 struct audit;
+struct aggregates;
+struct forward;
 struct audit_request;
 
 struct api {
@@ -226,6 +230,8 @@ struct api {
     struct conversions *conversions;
     struct api_metrics *metrics;
     struct audit *audit; /* NULL: no policy */
+    struct aggregates *aggregates;
+    struct buf proxy_cert_pem, proxy_key_pem; /* of api_proxy_identity; empty: not yet */
     struct api_audit_sink audit_sink;
     struct net net;
     struct expiry *expiry;

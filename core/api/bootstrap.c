@@ -178,6 +178,32 @@ static int add_ca(struct bootstrap *b, const char *path)
     return 0;
 }
 
+/* What API servers beside this one must know of it (see aggregate/aggregate.h). */
+static int add_aggregation(struct bootstrap *b)
+{
+    static const char path[] = "/api/v1/namespaces/kube-system/configmaps";
+    struct buf text CLEANUP_BUF;
+    buf_init(&text, 256 * 1024);
+    buf_puts(&text, "{\"metadata\":{\"name\":\"extension-apiserver-authentication\"},\"data\":{"
+                    "\"requestheader-allowed-names\":\"[\\\"front-proxy-client\\\"]\","
+                    "\"requestheader-username-headers\":\"[\\\"X-Remote-User\\\"]\","
+                    "\"requestheader-uid-headers\":\"[\\\"X-Remote-Uid\\\"]\","
+                    "\"requestheader-group-headers\":\"[\\\"X-Remote-Group\\\"]\","
+                    "\"requestheader-extra-headers-prefix\":\"[\\\"X-Remote-Extra-\\\"]\","
+                    "\"client-ca-file\":");
+    json_write_string(&text, str_of(b->api->ca_pem));
+    buf_puts(&text, ",\"requestheader-client-ca-file\":");
+    json_write_string(&text, str_of(b->api->ca_pem));
+    buf_puts(&text, "}}");
+    char *body = buf_take(&text, NULL);
+    if (!body || b->count == STEPS) {
+        mem_free(body);
+        return -E_NOMEM;
+    }
+    b->steps[b->count++] = (struct step){path, "extension-apiserver-authentication", body};
+    return 0;
+}
+
 static int add_namespaces(struct bootstrap *b)
 {
     static const char *const accounts[] = {"/api/v1/namespaces/default/serviceaccounts",
@@ -195,6 +221,8 @@ static int add_namespaces(struct bootstrap *b)
         rc = add(b, accounts[i], NULL, "{\"metadata\":{\"name\":\"default\"}}");
     for (size_t i = 0; i < 4 && rc == 0 && b->api->ca_pem[0]; i++)
         rc = add_ca(b, maps[i]);
+    if (rc == 0 && b->api->ca_pem[0])
+        rc = add_aggregation(b);
     return rc;
 }
 

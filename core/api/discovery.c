@@ -249,6 +249,7 @@ static void reply_with_etag(struct api_request *r, const char *content_type, con
                                    {STR("cache-control"), STR("public")},
                                    {STR("content-length"), str_of(digits)}};
     r->head_sent = true;
+    r->status = same ? 304 : 200;
     if (!r->ops->head(r->ctx, same ? 304 : 200, headers, same ? 4 : 5) ||
         (!same && bytes.n && r->ops->body(r->ctx, bytes) < 0))
         request_gone(r);

@@ -155,6 +155,13 @@ static void bootstrapped(void *ctx, int rc, const char *message)
 }
 
 /* The API answers from here on; what the cluster starts with is written meanwhile. */
+static void identified(void *ctx, const struct keys_identity *id)
+{
+    struct control *c = ctx;
+    if (c->api)
+        api_proxy_identity(c->api, id->cert_pem, id->key_pem);
+}
+
 static void keys_known(void *ctx, const struct keys_info *info)
 {
     struct control *c = ctx;
@@ -192,6 +199,8 @@ static void keys_known(void *ctx, const struct keys_info *info)
     int rc = api_new(&o, &c->api, &err);
     if (rc == 0 && o.oidc)
         rc = oidc_keys_new(c->env, c->api, oidc.issuer, oidc_ca, &c->oidc, &err);
+    if (rc == 0 && (rc = keys_client_identity(c->keys, KEYS_PROXY_CLIENT, identified, c)) < 0)
+        err_set(&err, -rc, "certificate for other API servers: %s", err_text(rc));
     if (rc == 0 && (rc = control_front_new(c->env, c->api, give_up, c, &c->front)) < 0)
         err_set(&err, -rc, "link to front: %s", err_text(rc));
     if (rc == 0 && (rc = api_bootstrap(c->api, bootstrapped, c)) < 0)

@@ -57,6 +57,7 @@ enum keys_profile {
     KEYS_NODE_CLIENT,     /* client: system:node:NAME, system:nodes */
     KEYS_KUBELET_SERVING, /* server: system:node:NAME, the machine's addresses */
     KEYS_DNS_CLIENT,      /* client: system:coredns */
+    KEYS_PROXY_CLIENT,    /* client: front-proxy-client, whom other API servers believe */
     KEYS_PROFILE__COUNT
 };
 

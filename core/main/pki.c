@@ -230,6 +230,10 @@ int pki_issue(const struct pki_ca *ca, enum keys_profile profile, const struct p
         p.common_name = "system:coredns";
         p.use = CERT_USE_CLIENT;
         break;
+    case KEYS_PROXY_CLIENT:
+        p.common_name = "front-proxy-client";
+        p.use = CERT_USE_CLIENT;
+        break;
     default: return err_set(err, E_INVALID, "there is no profile %d", profile);
     }
     return issue(ca, &p, public_key, now_s, leaf_life_s, out, ret_not_after_s, err);

@@ -28,7 +28,7 @@ int schema_runtime_new(struct arena *a, const struct schema_runtime_names *names
     r->base.runtime = 1;
     r->base.type = SCHEMA_NO_TYPE;
     r->base.namespaced = names->namespaced;
-    r->base.verbs = main ? PART_VERBS : MAIN_VERBS;
+    r->base.verbs = names->verbs ? names->verbs : main ? PART_VERBS : MAIN_VERBS;
     r->names = names;
     r->main = main ? main : &r->base;
     r->subresource = main ? subresource : "";

@@ -13,6 +13,7 @@ struct schema_runtime_names {
     const char *group, *version, *plural, *singular, *kind, *list_kind;
     const char *const *short_names, *const *categories; /* NULL-terminated */
     bool namespaced;
+    unsigned verbs; /* of enum schema_verb; 0: all that a kept object has */
     const char *type_name; /* in OpenAPI: "com.example.v1.Widget" */
     const struct json *columns; /* additionalPrinterColumns of the version, or NULL */
     const void *owner;

@@ -17,6 +17,13 @@ def free_port():
         return s.getsockname()[1]
 
 
+def own_address():
+    """An address of this machine that others would reach it by."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect(("192.0.2.1", 9))  # sends nothing; says which address would
+        return s.getsockname()[0]
+
+
 def retry(fn, seconds, pause=0.5):
     """Calls fn until it does not raise; the last error when the time is over."""
     end = time.time() + seconds

@@ -1,7 +1,9 @@
 /*
- * All resources there are: those of the tables, then those of definitions, group by group. A
+ * All resources there are: those of the tables, then those of definitions and of other API servers,
+ * group by group. A
  * group's versions come by upstream's order (v2, v1, v1beta1, then others by name).
  */
+#include "api/aggregate/aggregate.h"
 #include "api/crd/crd.h"
 
 #include <stdlib.h>
@@ -81,6 +83,13 @@ static void add_version(struct making *m, const struct crd_version *v)
             m->resources[m->resource_count++] = of[i];
 }
 
+static void add_aggregate(struct making *m, const struct aggregate *g)
+{
+    m->versions[m->version_count++] = (struct schema_group_version){g->group, g->version};
+    for (size_t i = 0; i < g->resource_count; i++)
+        m->resources[m->resource_count++] = g->resources[i];
+}
+
 /* Versions of a group that the tables have too go behind that group's own. */
 static void place_versions(struct making *m)
 {
@@ -108,9 +117,15 @@ int catalog_make(struct api *api, struct arena *a, struct catalog *ret)
         return rc;
     for (size_t i = 0; i < count; i++)
         served += all[i]->version_count;
+    size_t others = 0, parts = 0;
+    const struct aggregate *g;
+    LIST_EACH(g, aggregates_all(api), link) {
+        others++;
+        parts += g->resource_count;
+    }
     struct making m = {.fixed = schema_group_version_count()};
-    m.versions = arena_alloc(a, (m.fixed + served) * sizeof m.versions[0]);
-    m.resources = arena_alloc(a, (schema_resource_count() + 3 * served) *
+    m.versions = arena_alloc(a, (m.fixed + served + others) * sizeof m.versions[0]);
+    m.resources = arena_alloc(a, (schema_resource_count() + 3 * served + parts) *
                                      sizeof(const struct schema_resource *));
     if (!m.versions || !m.resources)
         return -E_NOMEM;
@@ -122,6 +137,8 @@ int catalog_make(struct api *api, struct arena *a, struct catalog *ret)
         for (size_t k = 0; k < all[i]->version_count; k++)
             if (all[i]->versions[k].served)
                 add_version(&m, &all[i]->versions[k]);
+    LIST_EACH(g, aggregates_all(api), link)
+        add_aggregate(&m, g);
     place_versions(&m);
     *ret = (struct catalog){m.versions, m.version_count, m.resources, m.resource_count};
     return 0;

@@ -1,11 +1,11 @@
-/* Which rules go with which resource. Most kinds need no file: flags, name rule and fields say all.
- */
+/* Which rules go with which resource. */
 #include "api/kinds/kinds.h"
 
 #include "api/crd/crd.h"
 #include "codec/names.h"
 
 static const struct kind *const own[] = {
+    &kind_api_service,
     &kind_flow_schema,
     &kind_priority_level,
     &kind_storage_class,
@@ -63,10 +63,6 @@ static const struct kind *const own[] = {
     &kind_resource_quota,
 };
 
-static const struct kind plain[] = {
-    {.group = "apiregistration.k8s.io", .resource = "apiservices", .flags = KIND_STATUS},
-};
-
 static const struct kind generic = {.group = "", .resource = ""};
 
 static bool is(const struct kind *k, const char *group, const char *resource)
@@ -86,9 +82,6 @@ const struct kind *kind_find(const struct schema_resource *r)
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (is(own[i], group, resource))
             return own[i];
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
-        if (is(&plain[i], group, resource))
-            return &plain[i];
     return &generic;
 }
 

@@ -5,7 +5,7 @@
 #include "api/kinds/storage.h"
 #include "api/write.h"
 
-extern const struct kind kind_pod, kind_deployment, kind_replicaset, kind_replication_controller,
+extern const struct kind kind_api_service, kind_pod, kind_deployment, kind_replicaset, kind_replication_controller,
     kind_stateful_set, kind_daemon_set, kind_service, kind_config_map, kind_secret, kind_namespace,
     kind_node, kind_service_account, kind_lease, kind_endpoints, kind_endpoint_slice, kind_event,
     kind_priority_class, kind_job, kind_cron_job, kind_role, kind_cluster_role,
