@@ -30,8 +30,9 @@ void resources_validate(struct field_errors *e, const struct field *f,
                         const struct json *resources);
 void probe_default(struct arena *a, struct json *probe);
 void container_default(struct arena *a, struct json *container);
+/* grace: the pod's terminationGracePeriodSeconds */
 void container_lifecycle_validate(struct field_errors *e, const struct field *f,
-                                  const struct json *container);
+                                  const struct json *container, int64_t grace);
 void volumes_default(struct arena *a, struct json *volumes);
 void volumes_validate(struct field_errors *e, const struct field *f, const struct json *volumes,
                       struct map *ret_names);

@@ -34,6 +34,19 @@ void tolerations_validate(struct field_errors *e, const struct field *f, const s
 void pod_os_validate(struct field_errors *e, const struct field *spec_field,
                      const struct json *spec);
 
+/* container_env.c: env and envFrom, and what volumes have in common with them */
+void env_validate(struct field_errors *e, const struct field *f, const struct json *container);
+void field_ref_validate(struct field_errors *e, const struct field *f, const struct json *ref,
+                        bool of_volume);
+void resource_ref_validate(struct field_errors *e, const struct field *f, const struct json *ref,
+                           bool of_volume);
+
+/* container_mounts.c: volumeMounts, volumeDevices of a container */
+void mounts_validate(struct field_errors *e, const struct field *f, const struct json *container,
+                     const struct map *volumes);
+void devices_validate(struct field_errors *e, const struct field *f, const struct json *container,
+                      const struct map *volumes);
+
 /* pod_update.c: what an update of a pod, its status or a subresource may change. */
 void pod_update_validate(struct write *w);
 /* pod_status.c */

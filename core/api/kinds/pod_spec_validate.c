@@ -2,42 +2,94 @@
 #include "api/kinds/pod_parts.h"
 #include "codec/names.h"
 
-static void containers_validate(struct field_errors *e, const struct field *spec,
-                                const struct json *object, const struct map *volumes,
-                                struct map *names)
+static bool check_restart(struct field_errors *e, const struct field *f, const struct json *c)
 {
+    static const char *const policies[] = {"Always", "Never", "OnFailure", NULL};
+    const struct json *policy = json_get(c, "restartPolicy");
+    if (!json_absent(policy))
+        field_check_enum(e, FIELD(f, "restartPolicy"), policy, policies);
+    return str_is(json_str(policy), "Always");
+}
+
+/* Those that run before the others; one that restarts always runs beside them. */
+static void init_containers_validate(struct field_errors *e, const struct field *f,
+                                     const struct json *list, const struct map *volumes,
+                                     struct map *names, int64_t grace)
+{
+    static const char *const forbidden[] = {"lifecycle", "livenessProbe", "readinessProbe",
+                                            "startupProbe"};
     int64_t i = 0;
-    const struct json *list = json_get(object, "containers");
-    if (!json_count(list))
-        field_required(e, FIELD(spec, "containers"), NULL);
     for (const struct json *c = json_first(list); c; c = c->next, i++) {
-        const struct field *at = FIELD_AT(FIELD(spec, "containers"), i);
+        const struct field *at = FIELD_AT(f, i);
         container_validate(e, at, c, volumes, names);
-        container_lifecycle_validate(e, at, c);
-    }
-    i = 0;
-    for (const struct json *c = json_first(json_get(object, "initContainers")); c;
-         c = c->next, i++) {
-        static const char *const forbidden[] = {"lifecycle", "livenessProbe", "readinessProbe",
-                                                "startupProbe"};
-        const struct field *at = FIELD_AT(FIELD(spec, "initContainers"), i);
-        container_validate(e, at, c, volumes, names);
-        const struct json *policy = json_get(c, "restartPolicy");
-        bool sidecar = str_is(json_str(policy), "Always");
-        if (policy && !sidecar)
-            field_unsupported(e, FIELD(at, "restartPolicy"), json_str(policy),
-                              (const char *const[]){"Always", NULL});
+        bool sidecar = check_restart(e, at, c);
         if (sidecar)
-            container_lifecycle_validate(e, at, c);
+            container_lifecycle_validate(e, at, c, grace);
         for (size_t k = 0; k < 4 && !sidecar; k++)
-            if (json_get(c, forbidden[k]))
+            if (!json_absent(json_get(c, forbidden[k])))
                 field_forbidden(e, FIELD(at, forbidden[k]),
                                 "may not be set for init containers without restartPolicy=Always");
     }
-    i = 0;
-    for (const struct json *c = json_first(json_get(object, "ephemeralContainers")); c;
-         c = c->next, i++)
-        container_validate(e, FIELD_AT(FIELD(spec, "ephemeralContainers"), i), c, volumes, names);
+}
+
+static bool has_container(const struct json *spec, struct str name)
+{
+    static const char *const lists[] = {"containers", "initContainers"};
+    for (size_t i = 0; i < 2; i++)
+        for (const struct json *c = json_first(json_get(spec, lists[i])); c; c = c->next)
+            if (str_eq(json_path_str(c, "name"), name))
+                return true;
+    return false;
+}
+
+static void ephemeral_validate(struct field_errors *e, const struct field *f,
+                               const struct json *spec, const struct map *volumes,
+                               struct map *names)
+{
+    static const char *const forbidden[] = {"ports",        "livenessProbe", "readinessProbe",
+                                            "startupProbe", "lifecycle",     "resizePolicy",
+                                            "restartPolicy"};
+    static const char *const paths[] = {"subPath", "subPathExpr"};
+    static const char text[] = "cannot be set for an Ephemeral Container";
+    int64_t i = 0;
+    const struct json *c = json_first(json_get(spec, "ephemeralContainers"));
+    for (; c; c = c->next, i++) {
+        const struct field *at = FIELD_AT(f, i);
+        struct str target = json_path_str(c, "targetContainerName");
+        int64_t k = 0;
+        container_validate(e, at, c, volumes, names);
+        if (target.n && !has_container(spec, target))
+            field_not_found(e, FIELD(at, "targetContainerName"), target);
+        for (size_t n = 0; n < sizeof forbidden / sizeof forbidden[0]; n++)
+            if (!json_absent(json_get(c, forbidden[n])))
+                field_forbidden(e, FIELD(at, forbidden[n]), text);
+        if (json_count(json_get(c, "resources")))
+            field_forbidden(e, FIELD(at, "resources"), text);
+        for (const struct json *m = json_first(json_get(c, "volumeMounts")); m; m = m->next, k++)
+            for (size_t n = 0; n < 2; n++)
+                if (json_str(json_get(m, paths[n])).n)
+                    field_forbidden(e, FIELD(FIELD_AT(FIELD(at, "volumeMounts"), k), paths[n]),
+                                    text);
+    }
+}
+
+static void containers_validate(struct field_errors *e, const struct field *f,
+                                const struct json *spec, const struct map *volumes,
+                                struct map *names)
+{
+    int64_t i = 0, grace = json_path_i64(spec, "terminationGracePeriodSeconds", 30);
+    const struct json *list = json_get(spec, "containers");
+    if (!json_count(list))
+        field_required(e, FIELD(f, "containers"), NULL);
+    for (const struct json *c = json_first(list); c; c = c->next, i++) {
+        const struct field *at = FIELD_AT(FIELD(f, "containers"), i);
+        container_validate(e, at, c, volumes, names);
+        container_lifecycle_validate(e, at, c, grace);
+        (void)check_restart(e, at, c);
+    }
+    init_containers_validate(e, FIELD(f, "initContainers"), json_get(spec, "initContainers"),
+                             volumes, names, grace);
+    ephemeral_validate(e, FIELD(f, "ephemeralContainers"), spec, volumes, names);
 }
 
 static void names_validate(struct field_errors *e, const struct field *f, const struct json *spec)

@@ -130,6 +130,96 @@ static const struct invalid_case confined[] = {
     {NULL, NULL},
 };
 
+#define CONTAINER(...) J({"metadata" : {"name" : "p"}, "spec" : {"containers" : [ {                 \
+    "name" : "c", "image" : "i", __VA_ARGS__} ]}})
+static const struct invalid_case containers[] = {
+    {CONTAINER("resources" : {"requests" : {"cpu" : "2", "example.com/gpu" : "1"},
+                              "limits" : {"cpu" : "1", "foo" : "1", "hugepages-2Mi" : "3Mi"}}),
+     "Invalid spec.containers[0].resources.limits[foo]: Invalid value: \"foo\": must be a standard "
+     "resource type or fully qualified\n"
+     "Invalid spec.containers[0].resources.limits[foo]: Invalid value: \"foo\": must be a standard "
+     "resource for containers\n"
+     "Invalid spec.containers[0].resources.limits[hugepages-2Mi]: Invalid value: \"3Mi\": 3Mi is "
+     "not positive integer multiple of hugepages-2Mi\n"
+     "Invalid spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or "
+     "equal to cpu limit of 1\n"
+     "Required spec.containers[0].resources.limits: Required value: Limit must be set for non "
+     "overcommitable resources\n"
+     "Invalid spec.containers[0].resources.requests[foo]: Invalid value: \"foo\": must be a "
+     "standard resource type or fully qualified\n"
+     "Invalid spec.containers[0].resources.requests[foo]: Invalid value: \"foo\": must be a "
+     "standard resource for containers\n"
+     "Invalid spec.containers[0].resources.requests[hugepages-2Mi]: Invalid value: \"3Mi\": 3Mi is "
+     "not positive integer multiple of hugepages-2Mi"},
+    {CONTAINER("resources" : {"limits" : {"example.com/gpu" : "500m", "hugepages-2Mi" : "2Mi"}}),
+     "Invalid spec.containers[0].resources.limits[example.com/gpu]: Invalid value: \"500m\": must "
+     "be an integer\n"
+     "Invalid spec.containers[0].resources.requests[example.com/gpu]: Invalid value: \"500m\": "
+     "must be an integer\n"
+     "Forbidden spec.containers[0].resources: Forbidden: HugePages require cpu or memory"},
+    {CONTAINER("env" : [
+         {"name" : "a=b", "value" : "v", "valueFrom" : {"fieldRef" : {"fieldPath" : "metadata.name"}}},
+         {"name" : "b", "valueFrom" : {"fieldRef" : {"fieldPath" : "metadata.labels['a/b/c']"}}},
+         {"name" : "c", "valueFrom" : {"fieldRef" : {"fieldPath" : "spec.hostname"}}},
+         {"name" : "d", "valueFrom" : {"fieldRef" : {"fieldPath" : "metadata.labels"}}},
+         {"name" : "e", "valueFrom" : {"resourceFieldRef" : {"resource" : "limits.cpu",
+                                                             "divisor" : "2"}}},
+         {"name" : "f", "valueFrom" : {"secretKeyRef" : {"name" : "s"}}} ],
+     "envFrom" : [ {} ]),
+     "Invalid spec.containers[0].env[0].name: Invalid value: \"a=b\": a valid environment variable "
+     "name must consist only of printable ASCII characters other than '='\n"
+     "Invalid spec.containers[0].env[0].valueFrom: Invalid value: \"\": may not be specified when "
+     "`value` is not empty\n"
+     "Invalid spec.containers[0].env[1].valueFrom.fieldRef: Invalid value: \"a/b/c\": a qualified "
+     "name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
+     "an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
+     "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain "
+     "prefix and '/' (e.g. 'example.com/MyName')\n"
+     "Invalid spec.containers[0].env[2].valueFrom.fieldRef.fieldPath: Invalid value: "
+     "\"spec.hostname\": error converting fieldPath: field label not supported: spec.hostname\n"
+     "NotSupported spec.containers[0].env[3].valueFrom.fieldRef.fieldPath: Unsupported value: "
+     "\"metadata.labels\": supported values: \"metadata.name\", \"metadata.namespace\", "
+     "\"metadata.uid\", \"spec.nodeName\", \"spec.serviceAccountName\", \"status.hostIP\", "
+     "\"status.hostIPs\", \"status.podIP\", \"status.podIPs\"\n"
+     "Invalid spec.containers[0].env[4].valueFrom.resourceFieldRef.divisor: Invalid value: "
+     "\"limits.cpu\": only divisor's values 1m and 1 are supported with the cpu resource\n"
+     "Required spec.containers[0].env[5].valueFrom.secretKeyRef.key: Required value\n"
+     "Invalid spec.containers[0].envFrom: Invalid value: \"\": must specify one of: "
+     "`configMapRef` or `secretRef`"},
+    {CONTAINER("volumeMounts" : [ {"name" : "v", "mountPath" : "/a", "subPath" : "/x/..",
+                                   "mountPropagation" : "Bidirectional"} ],
+               "volumeDevices" : [ {"name" : "v", "devicePath" : "../d"} ]),
+     "NotFound spec.containers[0].volumeMounts[0].name: Not found: \"v\"\n"
+     "Invalid spec.containers[0].volumeMounts[0].name: Invalid value: \"v\": must not already "
+     "exist in volumeDevices\n"
+     "Invalid spec.containers[0].volumeMounts.subPath: Invalid value: \"/x/..\": must be a "
+     "relative path\n"
+     "Invalid spec.containers[0].volumeMounts.subPath: Invalid value: \"/x/..\": must not contain "
+     "'..'\n"
+     "Forbidden spec.containers[0].volumeMounts[0].mountPropagation: Forbidden: Bidirectional mount "
+     "propagation is available only to privileged containers\n"
+     "NotFound spec.containers[0].volumeDevices[0].name: Not found: \"v\"\n"
+     "Invalid spec.containers[0].volumeDevices[0].devicePath: Invalid value: \"../d\": can not "
+     "contain backsteps ('..')\n"
+     "Invalid spec.containers[0].volumeDevices[0].name: Invalid value: \"v\": must not already "
+     "exist in volumeMounts"},
+    {CONTAINER("livenessProbe" : {"httpGet" : {"httpHeaders" : [ {"name" : "a b"} ]}, "exec" : {}},
+               "lifecycle" : {"preStop" : {"sleep" : {"seconds" : 99}}},
+               "ports" : [ {"containerPort" : 1, "hostPort" : 2}, {"containerPort" : 3, "hostPort" : 2} ]),
+     "Invalid spec.containers[0].lifecycle.preStop.sleep.seconds: Invalid value: 99: must be "
+     "non-negative and less than terminationGracePeriodSeconds (30)\n"
+     "Required spec.containers[0].livenessProbe.exec.command: Required value\n"
+     "Forbidden spec.containers[0].livenessProbe.httpGet: Forbidden: may not specify more than 1 "
+     "handler type\n"
+     "Duplicate spec.containers[0].ports[1].hostPort: Duplicate value: \"TCP//2\""},
+    {NULL, NULL},
+};
+
+static void what_containers_are(void **state)
+{
+    check_created(*state, PODS, containers);
+}
+
 static void where_and_how_pods_run(void **state)
 {
     struct fixture *f = *state;
@@ -203,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(where_and_how_pods_run, fixture_setup_boot,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_containers_are, fixture_setup_boot, fixture_teardown),
         cmocka_unit_test_setup_teardown(what_may_change_of_a_pod, fixture_setup_boot,
                                         fixture_teardown),
     };
