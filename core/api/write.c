@@ -147,11 +147,10 @@ bool write_spec_same(const struct write *w)
     return json_equal(json_get(w->object, "spec"), json_get(w->old, "spec"));
 }
 
-int fail_invalid(struct write *w)
+static int fail_invalid_as(struct write *w, const char *kind)
 {
     struct arena *a = &w->r->arena;
-    const char *group = schema_resource_group(w->resource),
-               *kind = schema_resource_kind(w->resource);
+    const char *group = schema_resource_group(w->resource);
     struct buf text CLEANUP_BUF;
     struct json *details = json_new(a, JSON_OBJECT), *causes = json_new(a, JSON_ARRAY);
     buf_init(&text, 8000);
@@ -174,6 +173,11 @@ int fail_invalid(struct write *w)
                 group[0] ? "." : "", group, STR_ARG(w->name), many ? "[" : "", buf_cstr(&text),
                 many ? "]" : "");
     return -E_INVALID;
+}
+
+int fail_invalid(struct write *w)
+{
+    return fail_invalid_as(w, schema_resource_kind(w->resource));
 }
 
 /* ---- what an update may touch ---- */
@@ -529,7 +533,7 @@ static int check_revision(struct write *w)
             return 0;
         field_invalid_int(&w->errors, FIELD(FIELD(NULL, "metadata"), "resourceVersion"), 0,
                           "must be specified for an update");
-        return fail_invalid(w);
+        return fail_invalid_as(w, schema_resource_plural(w->resource)); /* so upstream */
     }
     if (str_to_i64(text, &w->wanted_revision) < 0)
         return fail_bad_request(w->r, "metadata.resourceVersion: Invalid value: \"" STR_FMT "\"",

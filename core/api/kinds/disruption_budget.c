@@ -89,7 +89,7 @@ static void validate_update(struct write *w)
 const struct kind kind_disruption_budget = {
     .group = "policy",
     .resource = "poddisruptionbudgets",
-    .flags = KIND_STATUS | KIND_GENERATION,
+    .flags = KIND_STATUS | KIND_GENERATION | KIND_CONDITIONAL,
     .validate = validate,
     .validate_update = validate_update,
 };

@@ -24,7 +24,7 @@ static void validate_lease(struct write *w)
 const struct kind kind_lease = {
     .group = "coordination.k8s.io",
     .resource = "leases",
-    .flags = KIND_CREATE_ON_UPDATE,
+    .flags = KIND_CREATE_ON_UPDATE | KIND_CONDITIONAL,
     .validate = validate_lease,
 };
 

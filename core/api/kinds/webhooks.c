@@ -239,7 +239,7 @@ static void count_changes(struct write *w)
 const struct kind kind_mutating_webhooks = {
     .group = "admissionregistration.k8s.io",
     .resource = "mutatingwebhookconfigurations",
-    .flags = KIND_GENERATION,
+    .flags = KIND_GENERATION | KIND_CONDITIONAL,
     .set_defaults = default_webhooks,
     .prepare_update = count_changes,
     .validate = validate_webhooks,
@@ -248,7 +248,7 @@ const struct kind kind_mutating_webhooks = {
 const struct kind kind_validating_webhooks = {
     .group = "admissionregistration.k8s.io",
     .resource = "validatingwebhookconfigurations",
-    .flags = KIND_GENERATION,
+    .flags = KIND_GENERATION | KIND_CONDITIONAL,
     .set_defaults = default_webhooks,
     .prepare_update = count_changes,
     .validate = validate_webhooks,
@@ -343,7 +343,7 @@ static void validate_policy(struct write *w)
 const struct kind kind_admission_policy = {
     .group = "admissionregistration.k8s.io",
     .resource = "validatingadmissionpolicies",
-    .flags = KIND_STATUS | KIND_STATUS_ONLY | KIND_GENERATION,
+    .flags = KIND_STATUS | KIND_STATUS_ONLY | KIND_GENERATION | KIND_CONDITIONAL,
     .set_defaults = default_policy,
     .validate = validate_policy,
 };
@@ -407,7 +407,7 @@ static void validate_binding(struct write *w)
 const struct kind kind_admission_binding = {
     .group = "admissionregistration.k8s.io",
     .resource = "validatingadmissionpolicybindings",
-    .flags = KIND_GENERATION,
+    .flags = KIND_GENERATION | KIND_CONDITIONAL,
     .set_defaults = default_binding,
     .validate = validate_binding,
 };

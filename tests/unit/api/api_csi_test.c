@@ -111,7 +111,7 @@ static void defaults_generation_and_conditions(void **state)
     expect(a, 200);
     assert_int_equal(int_at(a, "metadata.generation"), 1);
     expect_message(ask(f, "PUT", DRIVERS "/n", SPEC()), 422,
-                   "CSIDriver.storage.k8s.io \"n\" is invalid: metadata.resourceVersion: Invalid value: 0: must be "
+                   "csidrivers.storage.k8s.io \"n\" is invalid: metadata.resourceVersion: Invalid value: 0: must be "
                    "specified for an update");
 }
 
