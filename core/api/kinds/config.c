@@ -14,7 +14,7 @@ static size_t check_keys(struct field_errors *e, const char *part, const struct 
         const struct field *f = FIELD_KEY(FIELD(NULL, part), m->key);
         field_check_name(e, f, m->key, names_config_map_key);
         if (json_get_str(other, m->key))
-            field_invalid_str(e, f, m->key, "duplicate of key present in data");
+            field_invalid_str(e, f, m->key, "duplicate of key present in binaryData");
         bytes += json_str(m).n;
     }
     return bytes;
@@ -24,8 +24,8 @@ static void validate_map(struct write *w)
 {
     const struct json *data = json_get(w->object, "data"),
                       *binary = json_get(w->object, "binaryData");
-    size_t bytes = check_keys(&w->errors, "data", data, NULL) +
-                   check_keys(&w->errors, "binaryData", binary, data) / 4 * 3;
+    size_t bytes = check_keys(&w->errors, "data", data, binary) +
+                   check_keys(&w->errors, "binaryData", binary, NULL) / 4 * 3;
     if (bytes > DATA_BYTES)
         field_too_long(&w->errors, NULL, DATA_BYTES);
 }

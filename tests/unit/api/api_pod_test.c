@@ -215,9 +215,59 @@ static const struct invalid_case containers[] = {
     {NULL, NULL},
 };
 
-static void what_containers_are(void **state)
+static const struct invalid_case volumes[] = {
+    {POD("volumes" : [ {"name" : "a", "emptyDir" : {"sizeLimit" : "1Gi"}},
+                       {"name" : "b", "nfs" : {"server" : "s", "path" : "/p"}},
+                       {"name" : "c", "csi" : {"driver" : "d.example.com"}} ]),
+     ""},
+    {POD("volumes" : [ {"name" : "A", "emptyDir" : {"sizeLimit" : "-1"}, "hostPath" : {}},
+                       {"name" : "b", "hostPath" : {"path" : "/a/../b", "type" : "Pipe"}},
+                       {"name" : "c", "secret" : {"defaultMode" : 512, "items" : [ {"path" : "/x"} ]}},
+                       {"name" : "d", "nfs" : {"path" : "p"}},
+                       {"name" : "e", "persistentVolumeClaim" : {}} ]),
+     "Forbidden spec.volumes[0].emptyDir.sizeLimit: Forbidden: SizeLimit field must be a valid "
+     "resource quantity\n"
+     "Forbidden spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type\n"
+     "Invalid spec.volumes[0].name: Invalid value: \"A\": a lowercase RFC 1123 label must consist "
+     "of lower case alphanumeric characters or '-', and must start and end with an alphanumeric "
+     "character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')\n"
+     "Invalid spec.volumes[1].hostPath.path: Invalid value: \"/a/../b\": must not contain '..'\n"
+     "NotSupported spec.volumes[1].hostPath.type: Unsupported value: \"Pipe\": supported values: "
+     "\"\", \"BlockDevice\", \"CharDevice\", \"Directory\", \"DirectoryOrCreate\", \"File\", "
+     "\"FileOrCreate\", \"Socket\"\n"
+     "Required spec.volumes[2].secret.secretName: Required value\n"
+     "Invalid spec.volumes[2].secret.defaultMode: Invalid value: 512: must be a number between 0 "
+     "and 0777 (octal), both inclusive\n"
+     "Required spec.volumes[2].secret.items[0].key: Required value\n"
+     "Invalid spec.volumes[2].secret.items[0].path: Invalid value: \"/x\": must be a relative "
+     "path\n"
+     "Required spec.volumes[3].nfs.server: Required value\n"
+     "Invalid spec.volumes[3].nfs.path: Invalid value: \"p\": must be an absolute path\n"
+     "Required spec.volumes[4].persistentVolumeClaim.claimName: Required value"},
+    {POD("volumes" : [ {"name" : "p", "projected" : {"sources" : [
+             {"serviceAccountToken" : {"expirationSeconds" : 5}, "secret" : {}},
+             {"configMap" : {"name" : "m", "items" : [ {"key" : "k", "path" : "x"},
+                                                       {"key" : "l", "path" : "x"} ]}},
+             {"downwardAPI" : {"items" : [ {"path" : "..f"} ]}} ]}} ]),
+     "Required spec.volumes[0].projected.sources[0].secret.name: Required value\n"
+     "Invalid spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid "
+     "value: 5: may not specify a duration less than 10 minutes\n"
+     "Required spec.volumes[0].projected.path: Required value\n"
+     "Forbidden spec.volumes[0].projected.sources[0]: Forbidden: may not specify more than 1 volume "
+     "type\n"
+     "Invalid spec.volumes[0].projected: Invalid value: \"m\": conflicting duplicate paths\n"
+     "Invalid spec.volumes[0].projected.sources[2].downwardAPI.path: Invalid value: \"..f\": must "
+     "not start with '..'\n"
+     "Required spec.volumes[0].projected.sources[2].downwardAPI: Required value: one of fieldRef "
+     "and resourceFieldRef is required"},
+    {NULL, NULL},
+};
+
+static void what_containers_are_and_what_they_mount(void **state)
 {
     check_created(*state, PODS, containers);
+    check_created(*state, PODS, volumes);
 }
 
 static void where_and_how_pods_run(void **state)
@@ -293,7 +343,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(where_and_how_pods_run, fixture_setup_boot,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(what_containers_are, fixture_setup_boot, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_containers_are_and_what_they_mount, fixture_setup_boot,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(what_may_change_of_a_pod, fixture_setup_boot,
                                         fixture_teardown),
     };
