@@ -61,7 +61,7 @@ static void update_claim(struct write *w)
 const struct kind kind_resource_claim = {
     .group = "resource.k8s.io",
     .resource = "resourceclaims",
-    .flags = KIND_STATUS | KIND_RETURN_DELETED,
+    .flags = KIND_STATUS | KIND_STATUS_ONLY | KIND_RETURN_DELETED,
     .set_defaults = default_claim,
     .prepare_update = drop_deallocated,
     .validate = validate_claim,
