@@ -65,13 +65,15 @@ static struct kept_snapshot *find_kept(struct api *api, int64_t revision)
     return NULL;
 }
 
-/* Failing to keep one costs the client a 410 later, nothing else. */
-static void keep_snapshot(struct api *api, struct store_snapshot *snap)
+/* Failing to keep one costs the client a 410 later, nothing else. Only a list that begins with it
+ * keeps it for longer: who goes on asking for the same chunk would hold it for ever. */
+static void keep_snapshot(struct api *api, struct store_snapshot *snap, bool begins)
 {
     int64_t until = loop_now_ms(api->loop) + SNAPSHOT_MS;
     struct kept_snapshot *k = find_kept(api, store_snapshot_revision(snap));
     if (k) {
-        k->until_ms = until;
+        if (begins)
+            k->until_ms = until;
         return;
     }
     if (api->snapshot_count == SNAPSHOTS_KEPT) {
@@ -417,7 +419,7 @@ static int begin(struct api_request *r, struct list_state *l)
         if (!l->any)
             remaining = (int64_t)store_snapshot_count(l->snap, end, l->to);
         l->to = end;
-        keep_snapshot(r->api, l->snap);
+        keep_snapshot(r->api, l->snap, !url_param(&r->url, "continue").n);
     }
     l->meta = (struct list_meta){store_snapshot_revision(l->snap), next, remaining};
     if (r->accept.media != MEDIA_PROTOBUF &&

@@ -229,7 +229,12 @@ static void an_old_chunk_can_be_continued_without_its_revision(void **state)
     struct answer *a = ask(f, "GET", MAPS "?limit=1", NULL);
     snprintf(target, sizeof target, MAPS "?limit=1&continue=%s", at(a, "metadata.continue"));
     make_map(f, "c", "{}");
-    fixture_pass(f, 10 * 60 * 1000);
+    for (int i = 0; i < 4; i++) { /* asking for it does not keep it */
+        fixture_pass(f, 60 * 1000);
+        expect(ask(f, "GET", target, NULL), 200);
+    }
+    fixture_pass(f, 60 * 1000);
+    fixture_pass(f, 2000);
     a = ask(f, "GET", target, NULL);
     expect(a, 410);
     assert_string_equal(at(a, "reason"), "Expired");
