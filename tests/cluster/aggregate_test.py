@@ -134,6 +134,25 @@ def condition(c, status, reason):
     return cluster.retry(look, 15)
 
 
+def own(c):
+    """What we serve ourselves has APIServices too, which come and go with what is served."""
+    def look():
+        found = {o["metadata"]["name"]: o for o in c.json("apiservices")["items"]}
+        expect({"v1.", "v1.apps", "v2.autoscaling", "v1.rbac.authorization.k8s.io"} <= set(found), set(found))
+        expect(all(o.get("status", {}).get("conditions", [{}])[0].get("reason") == "Local" for o in found.values()), found)
+        return found
+    found = cluster.retry(look, 10)
+    expect(found["v1."]["spec"] == {"version": "v1", "groupPriorityMinimum": 18000, "versionPriority": 1}, found["v1."])
+    c.k("create", "-f", "-", input=json.dumps({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "cups.tea.example.com"},
+        "spec": {"group": "tea.example.com", "scope": "Cluster", "names": {"plural": "cups", "kind": "Cup"},
+                 "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}]}}))
+    o = cluster.retry(lambda: c.json("apiservice", "v1.tea.example.com"), 10)
+    expect(o["metadata"]["labels"]["kube-aggregator.kubernetes.io/automanaged"] == "true", o)
+    c.k("delete", "crd", "cups.tea.example.com")
+    cluster.retry(lambda: expect("NotFound" in c.k("get", "apiservice", "v1.tea.example.com", check=False), "still there"), 10)
+
+
 def registered(c):
     m = c.json("configmap", "extension-apiserver-authentication", "-n", "kube-system")["data"]
     expect(json.loads(m["requestheader-allowed-names"]) == ["front-proxy-client"] and json.loads(m["requestheader-group-headers"]) == ["X-Remote-Group"], m)
@@ -245,6 +264,7 @@ def not_trusted(c):
 
 run(Control(), (
     ("the control plane starts", Control.start),
+    ("what is served here is registered", own),
     ("an APIService becomes available when its server is", registered),
     ("what it serves is in discovery", discovered),
     ("kubectl works with it", used),

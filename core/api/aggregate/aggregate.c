@@ -2,6 +2,7 @@
 #include "api/local.h"
 
 #define PREFIX     "/apiregistration.k8s.io/apiservices/"
+#define DEFINITIONS "/apiextensions.k8s.io/customresourcedefinitions/"
 #define PREFIX_END "/apiregistration.k8s.io/apiservices0"
 
 enum { AGGREGATE_BYTES = 4 * 1024 * 1024 };
@@ -9,8 +10,8 @@ enum { AGGREGATE_BYTES = 4 * 1024 * 1024 };
 struct aggregates {
     struct api *api;
     struct list all, dead;
-    struct store_watch *watch;
-    bool stale, has_client;
+    struct store_watch *watch, *definitions; /* APIServices; CustomResourceDefinitions */
+    bool stale, unregistered, has_client;
     struct client client;
     struct loop_timer bury;
 };
@@ -60,7 +61,14 @@ static void changed(void *ctx, const struct store_event *e)
 {
     struct aggregates *a = ctx;
     (void)e;
-    a->stale = true;
+    a->stale = a->unregistered = true;
+}
+
+static void defined(void *ctx, const struct store_event *e)
+{
+    struct aggregates *a = ctx;
+    (void)e;
+    a->unregistered = true;
 }
 
 int aggregates_new(struct api *api)
@@ -69,13 +77,16 @@ int aggregates_new(struct api *api)
     if (!a)
         return -E_NOMEM;
     a->api = api;
-    a->stale = true;
+    a->stale = a->unregistered = true;
     list_init(&a->all);
     list_init(&a->dead);
     loop_timer_init(&a->bury, bury, a);
     api->aggregates = a;
-    return store_watch_new(api->store, STR(PREFIX), store_revision(api->store), changed, a,
-                           &a->watch);
+    int rc = store_watch_new(api->store, STR(PREFIX), store_revision(api->store), changed, a,
+                             &a->watch);
+    return rc < 0 ? rc
+                  : store_watch_new(api->store, STR(DEFINITIONS), store_revision(api->store),
+                                    defined, a, &a->definitions);
 }
 
 void aggregates_free(struct api *api)
@@ -86,6 +97,8 @@ void aggregates_free(struct api *api)
         return;
     if (a->watch)
         store_watch_free(a->watch);
+    if (a->definitions)
+        store_watch_free(a->definitions);
     LIST_EACH_SAFE(g, next, &a->all, link) {
         check_stop(g);
         list_remove(&g->link);
@@ -222,6 +235,10 @@ void aggregates_tick(struct api *api)
     refresh(api->aggregates);
     LIST_EACH_SAFE(g, next, &api->aggregates->all, link)
         check_due(g, now);
+    if (api->aggregates->unregistered && api->ready) {
+        api->aggregates->unregistered = false;
+        own_register(api);
+    }
 }
 
 /* For the others of this folder, which know an aggregate and not its owner. */

@@ -8,6 +8,7 @@
  *   aggregate.c  which there are, as their objects say
  *   outbound.c   one request to one of them
  *   forward.c    a client's request
+ *   own.c        APIServices of what is served here
  *   check.c      are they there: the condition Available, and what they serve
  *
  * Requests that upgrade their connection (exec and the like) are not sent on.
@@ -97,5 +98,8 @@ struct tls_context *aggregate_tls(struct aggregate *g, struct err *err);
 /* ---- check.c ---- */
 void check_due(struct aggregate *g, int64_t now_ms);
 void check_stop(struct aggregate *g);
+
+/* ---- own.c ---- */
+void own_register(struct api *api);
 
 #endif
