@@ -46,13 +46,35 @@ void field_add(struct field_errors *e, const struct field *f, const char *reason
     e->last = one;
 }
 
+/* A text by itself is quoted as Go's %q does it, which differs from JSON: < stays <. */
+static void write_quoted(struct buf *out, struct str s)
+{
+    static const char letters[] = "abtnvfr"; /* of 7 to 13 */
+    buf_putc(out, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c == '"' || c == '\\')
+            buf_printf(out, "\\%c", c);
+        else if (c >= 7 && c <= 13)
+            buf_printf(out, "\\%c", letters[c - 7]);
+        else if (c < 0x20 || c == 0x7f)
+            buf_printf(out, "\\x%02x", c);
+        else
+            buf_putc(out, (char)c);
+    }
+    buf_putc(out, '"');
+}
+
 /* "<prefix>: <value>: <detail>" */
 static void add_valued(struct field_errors *e, const struct field *f, const char *reason,
                        const char *prefix, const struct json *value, const char *detail)
 {
     struct buf text CLEANUP_BUF;
     buf_init(&text, 4096);
-    json_write(&text, value);
+    if (json_is(value, JSON_STRING))
+        write_quoted(&text, value->string);
+    else
+        json_write(&text, value);
     if (text.failed) {
         buf_clear(&text);
         buf_puts(&text, "a long value");

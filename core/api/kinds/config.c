@@ -73,6 +73,32 @@ static void need(struct write *w, const char *key)
         field_required(&w->errors, FIELD_KEY(FIELD(NULL, "data"), str_of(key)), NULL);
 }
 
+/* The value, which is a registry's configuration, is a JSON object. Its text is not repeated. */
+static void need_json(struct write *w, const char *key)
+{
+    const struct json *value = json_get(json_get(w->object, "data"), key);
+    struct str s = json_str(value);
+    struct err why = {0};
+    struct json *parsed = NULL;
+    size_t n = 0;
+    if (!value) {
+        need(w, key);
+        return;
+    }
+    char *bytes = arena_alloc(w->a, s.n + 4);
+    if (!bytes || base64_decode(bytes, &n, s) < 0)
+        return; /* the decoder said so already */
+    bool good = n && json_parse(w->a, str_make(bytes, n), NULL, &parsed, &why) == 0;
+    if (good && json_is(parsed, JSON_OBJECT))
+        return;
+    field_invalid_str(&w->errors, FIELD_KEY(FIELD(NULL, "data"), str_of(key)),
+                      STR("<secret contents redacted>"),
+                      !n     ? "unexpected end of JSON input"
+                      : good ? "json: cannot unmarshal value into Go value of type "
+                               "map[string]interface {}"
+                             : "invalid character in JSON");
+}
+
 static void validate_secret(struct write *w)
 {
     struct str type = json_path_str(w->object, "type");
@@ -80,11 +106,12 @@ static void validate_secret(struct write *w)
     if (check_keys(&w->errors, "data", data, NULL) / 4 * 3 > DATA_BYTES)
         field_too_long(&w->errors, FIELD(NULL, "data"), DATA_BYTES);
     if (str_is(type, "kubernetes.io/dockerconfigjson"))
-        need(w, ".dockerconfigjson");
+        need_json(w, ".dockerconfigjson");
     else if (str_is(type, "kubernetes.io/dockercfg"))
-        need(w, ".dockercfg");
-    else if (str_is(type, "kubernetes.io/ssh-auth"))
-        need(w, "ssh-privatekey");
+        need_json(w, ".dockercfg");
+    else if (str_is(type, "kubernetes.io/ssh-auth") &&
+             !json_str(json_get(data, "ssh-privatekey")).n)
+        field_required(&w->errors, FIELD_KEY(FIELD(NULL, "data"), STR("ssh-privatekey")), NULL);
     else if (str_is(type, "kubernetes.io/tls")) {
         need(w, "tls.crt");
         need(w, "tls.key");

@@ -48,6 +48,7 @@ static void validate(struct write *w)
     const struct field *f = FIELD(NULL, "spec");
     const struct json *spec = json_get(w->object, "spec"),
                       *deadline = json_get(spec, "progressDeadlineSeconds");
+    name_warn(w, "Pod names and hostnames");
     field_check_not_negative(e, FIELD(f, "replicas"), json_get(spec, "replicas"));
     replica_template_validate(e, f, spec);
     validate_strategy(e, FIELD(f, "strategy"), json_get(spec, "strategy"));

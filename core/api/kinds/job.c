@@ -220,6 +220,7 @@ static void validate(struct write *w)
     struct field_errors *e = &w->errors;
     const struct field *f = FIELD(NULL, "spec");
     const struct json *spec = json_get(w->object, "spec"), *selector = json_get(spec, "selector");
+    name_warn(w, "Pod names and hostnames");
     check_generated(w);
     job_spec_validate(e, f, spec);
     if (json_absent(selector))

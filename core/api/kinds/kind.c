@@ -85,6 +85,16 @@ const struct kind *kind_find(const struct schema_resource *r)
     return &generic;
 }
 
+void name_warn(struct write *w, const char *how)
+{
+    const char *wrong = w->is_create ? names_dns1123_label(w->name) : NULL;
+    if (wrong)
+        request_warn(w->r,
+                     "metadata.name: this is used in %s, which can result in surprising behavior; "
+                     "a DNS label is recommended: [%s]",
+                     how, wrong);
+}
+
 void set_missing(struct arena *a, struct json *object, const char *name, const char *value)
 {
     if (object && json_absent(json_get(object, name)))

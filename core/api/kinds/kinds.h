@@ -43,6 +43,8 @@ void container_validate(struct field_errors *e, const struct field *f, const str
 void hook_client_validate(struct field_errors *e, const struct field *f, const struct json *config);
 
 /* ---- small things ---- */
+/* Warns of a new object whose name is no DNS label, though it is used (how) where one belongs. */
+void name_warn(struct write *w, const char *how);
 void set_missing(struct arena *a, struct json *object, const char *name, const char *value);
 void set_missing_i64(struct arena *a, struct json *object, const char *name, int64_t value);
 void set_missing_bool(struct arena *a, struct json *object, const char *name, bool value);

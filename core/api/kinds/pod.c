@@ -101,6 +101,7 @@ static void validate(struct write *w)
     struct field_errors *e = &w->errors;
     const struct field *f = FIELD(NULL, "spec");
     const struct json *spec = json_get(w->object, "spec");
+    name_warn(w, "the Pod's hostname");
     pod_spec_validate(e, f, spec);
     check_tokens(e, f, spec);
     for (size_t i = 0; i < 3 && (w->is_create || w->subresource[0]); i++)

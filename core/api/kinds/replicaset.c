@@ -37,6 +37,7 @@ static void validate(struct write *w)
 {
     const struct field *f = FIELD(NULL, "spec");
     const struct json *spec = json_get(w->object, "spec");
+    name_warn(w, "Pod names and hostnames");
     numbers_validate(&w->errors, f, spec,
                      (const char *const[]){"replicas", "minReadySeconds", NULL});
     replica_template_validate(&w->errors, f, spec);
