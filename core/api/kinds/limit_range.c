@@ -31,20 +31,29 @@ static bool quantity_at(const struct json *item, const char *part, struct str ke
     return q && quantity_parse(json_str(q), ret, NULL) == 0;
 }
 
-/* Is low above high, for this resource? Then it is said at `low`. */
+/* What may not be above what, and where and with which of the two values that is told. */
+struct order {
+    const char *low, *high, *at, *text;
+    bool tell_high;
+};
+
 static void check_order(struct field_errors *e, const struct field *f, const struct json *item,
-                        const char *low, const char *high, struct str key)
+                        const struct order *o, struct str key)
 {
-    struct quantity l, h;
+    struct quantity low, high;
     char lt[QUANTITY_TEXT], ht[QUANTITY_TEXT], text[256];
-    if (!quantity_at(item, low, key, &l) || !quantity_at(item, high, key, &h) ||
-        quantity_cmp(&l, &h) <= 0)
+    if (!quantity_at(item, o->low, key, &low) || !quantity_at(item, o->high, key, &high) ||
+        quantity_cmp(&low, &high) <= 0)
         return;
-    quantity_format(&l, lt);
-    quantity_format(&h, ht);
-    const char *l_name = cstr_eq(low, "defaultRequest") ? "default request" : low;
-    snprintf(text, sizeof text, "%s value %s is greater than %s value %s", l_name, lt, high, ht);
-    field_invalid_str(e, FIELD_KEY(FIELD(f, low), key), str_of(lt), text);
+    quantity_format(&low, lt);
+    quantity_format(&high, ht);
+    char low_name[32], high_name[32];
+    ptrdiff_t comma = str_find_byte(str_of(o->text), ',');
+    str_copy(low_name, sizeof low_name, str_make(o->text, (size_t)comma));
+    str_copy(high_name, sizeof high_name, str_of(o->text + comma + 1));
+    snprintf(text, sizeof text, "%s value %s is greater than %s value %s", low_name, lt, high_name,
+             ht);
+    field_invalid_str(e, FIELD_KEY(FIELD(f, o->at), key), str_of(o->tell_high ? ht : lt), text);
 }
 
 static void check_ratio(struct field_errors *e, const struct field *f, const struct json *item,
@@ -63,18 +72,26 @@ static void check_item(struct field_errors *e, const struct field *f, const stru
 {
     static const char *const parts[] = {"max", "min", "default", "defaultRequest",
                                         "maxLimitRequestRatio"};
-    static const char *const order[][2] = {{"min", "max"},
-                                           {"min", "defaultRequest"},
-                                           {"defaultRequest", "max"},
-                                           {"defaultRequest", "default"},
-                                           {"default", "max"}};
+    static const struct order orders[] = {
+        {"min", "max", "min", "min,max", false},
+        {"min", "defaultRequest", "defaultRequest", "min,default request", true},
+        {"defaultRequest", "max", "defaultRequest", "default request,max", false},
+        {"defaultRequest", "default", "defaultRequest", "default request,default limit", false},
+        {"min", "default", "default", "min,default", false},
+        {"default", "max", "default", "default,max", true},
+    };
     bool container = str_is(json_path_str(item, "type"), "Container");
     for (size_t i = 2; i < 4 && !container; i++)
         if (json_count(json_get(item, parts[i])) && str_is(json_path_str(item, "type"), "Pod"))
             field_forbidden(e, FIELD(f, parts[i]), "may not be specified when `type` is 'Pod'");
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
-        for (const struct json *q = json_first(json_get(item, order[i][0])); q; q = q->next)
-            check_order(e, f, item, order[i][0], order[i][1], q->key);
+    if (str_is(json_path_str(item, "type"), "PersistentVolumeClaim") &&
+        !json_path(item, "min.storage") && !json_path(item, "max.storage"))
+        field_required(e, FIELD(f, "limits"),
+                       "either minimum or maximum storage value is required, but neither was "
+                       "provided");
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
+        for (const struct json *q = json_first(json_get(item, orders[i].low)); q; q = q->next)
+            check_order(e, f, item, &orders[i], q->key);
     for (const struct json *q = json_first(json_get(item, parts[4])); q; q = q->next)
         check_ratio(e, f, item, q->key);
 }
@@ -83,11 +100,13 @@ static void validate(struct write *w)
 {
     const struct field *f = FIELD(FIELD(NULL, "spec"), "limits");
     int64_t i = 0;
-    for (const struct json *l = json_first(json_path(w->object, "spec.limits")); l; l = l->next, i++) {
+    for (const struct json *l = json_first(json_path(w->object, "spec.limits")); l;
+         l = l->next, i++) {
         struct str type = json_path_str(l, "type");
         if (!type.n)
             field_required(&w->errors, FIELD(FIELD_AT(f, i), "type"), "");
-        for (const struct json *k = json_first(json_path(w->object, "spec.limits")); k != l; k = k->next)
+        for (const struct json *k = json_first(json_path(w->object, "spec.limits")); k != l;
+             k = k->next)
             if (str_eq(json_path_str(k, "type"), type))
                 field_duplicate(&w->errors, FIELD(FIELD_AT(f, i), "type"), type);
         check_item(&w->errors, FIELD_AT(f, i), l);

@@ -57,6 +57,26 @@ static void secret_rules(void **state)
     check_created(*state, "/api/v1/namespaces/default/secrets", secrets);
 }
 
+static const struct invalid_case ranges[] = {
+    {J({"metadata" : {"name" : "l"}, "spec" : {"limits" : [
+            {"type" : "Container", "min" : {"cpu" : "2"}, "max" : {"cpu" : "1"}},
+            {"type" : "PersistentVolumeClaim"} ]}}),
+     "Invalid spec.limits[0].min[cpu]: Invalid value: \"2\": min value 2 is greater than max value "
+     "1\n"
+     "Invalid spec.limits[0].defaultRequest[cpu]: Invalid value: \"1\": min value 2 is greater than "
+     "default request value 1\n"
+     "Invalid spec.limits[0].default[cpu]: Invalid value: \"2\": min value 2 is greater than default "
+     "value 1\n"
+     "Required spec.limits[1].limits: Required value: either minimum or maximum storage value is "
+     "required, but neither was provided"},
+    {NULL, NULL},
+};
+
+static void limit_range_rules(void **state)
+{
+    check_created(*state, "/api/v1/namespaces/default/limitranges", ranges);
+}
+
 static void names_that_are_no_labels_are_warned_of(void **state)
 {
     struct fixture *f = *state;
@@ -73,6 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(node_rules, fixture_setup_boot, fixture_teardown),
         cmocka_unit_test_setup_teardown(secret_rules, fixture_setup_boot, fixture_teardown),
+        cmocka_unit_test_setup_teardown(limit_range_rules, fixture_setup_boot, fixture_teardown),
         cmocka_unit_test_setup_teardown(names_that_are_no_labels_are_warned_of, fixture_setup_boot,
                                         fixture_teardown),
     };
