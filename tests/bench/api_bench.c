@@ -4,6 +4,7 @@
  *   api_bench KUBECONFIG PIDS ROUND...      PIDS of the server's processes, with commas, for CPU time
  *
  *   create:CLIENTS   1 KB ConfigMaps       get:CLIENTS     of the first OBJECTS of them
+ *   patch:CLIENTS    merge patches of them  apply:CLIENTS  server-side apply of objects of its own
  *   list:PATH        one client            pods:COUNT      creates so many, 32 clients
  *   watch:CLIENTS    one change to all     sync:FILE       bare pwrite + fdatasync of 1 KB
  *   encrypt:BYTES    by the TLS library alone
@@ -29,7 +30,7 @@ enum { ROUND_MS = 3000, QUIET_EVENTS = 30, BURST_EVENTS = 200, EVENTS_MAX = QUIE
 
 #define WATCHED "/api/v1/namespaces/kube-public/configmaps"
 
-enum kind { CREATE, GET, LIST, POD, CHANGE };
+enum kind { CREATE, GET, LIST, POD, CHANGE, PATCH, APPLY };
 
 struct bench {
     struct loop *loop;
@@ -146,6 +147,24 @@ static void put_config_map(struct bench *b, struct buf *body)
     buf_puts(body, "\"}}");
 }
 
+/* One of the objects that create made, or one that apply made before. */
+static void put_change(struct bench *b, struct worker *w, struct client_request *r, char *path, size_t size,
+                       struct buf *body)
+{
+    unsigned long long n = b->reads++ % OBJECTS;
+    bool apply = w->kind == APPLY;
+    r->method = "PATCH";
+    r->content_type = apply ? "application/apply-patch+yaml" : "application/merge-patch+json";
+    snprintf(path, size, "/api/v1/namespaces/default/configmaps/%s-%llu%s", apply ? "apply" : "bench", n,
+             apply ? "?fieldManager=bench&force=true" : "");
+    if (apply)
+        buf_printf(body, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"apply-%llu\"},", n);
+    buf_printf(body, "%s\"data\":{\"round\":\"%llu\"", apply ? "" : "{", (unsigned long long)b->serial++);
+    if (apply)
+        buf_printf(body, ",\"x\":\"%s\"", b->body);
+    buf_puts(body, "}}");
+}
+
 /* What a Deployment of a small web server makes. No scheduler takes it: it stays as it is. */
 static void put_pod(struct bench *b, struct buf *body)
 {
@@ -189,6 +208,8 @@ static void next(struct worker *w)
     } else if (w->kind == POD) {
         snprintf(path, sizeof path, "/api/v1/namespaces/default/pods");
         put_pod(b, &body);
+    } else if (w->kind == PATCH || w->kind == APPLY) {
+        put_change(b, w, &r, path, sizeof path, &body);
     } else {
         r.method = "GET";
         if (w->kind == GET)
@@ -480,6 +501,10 @@ static void one_round(struct bench *b, const char *name)
         run_round(b, name, CREATE, n, UINT64_MAX);
     else if (strncmp(name, "get:", 4) == 0)
         run_round(b, name, GET, n, UINT64_MAX);
+    else if (strncmp(name, "patch:", 6) == 0)
+        run_round(b, name, PATCH, n, UINT64_MAX);
+    else if (strncmp(name, "apply:", 6) == 0)
+        run_round(b, name, APPLY, n, UINT64_MAX);
     else if (strncmp(name, "list:", 5) == 0)
         run_round(b, name, LIST, 1, UINT64_MAX);
     else if (strncmp(name, "pods:", 5) == 0)

@@ -15,6 +15,7 @@ KEELSON = os.environ.get("KEELSON", os.path.join(BUILD, "keelson"))
 IDLE_SECONDS = 20
 REPEATS = 3
 LIST_1000 = "list:/api/v1/namespaces/default/configmaps?limit=1000"
+POD_COUNTS = [int(n) for n in os.environ.get("PODS", "1000 5000 10000").split()]
 LIST_5000 = "list:/api/v1/pods?limit=5000"
 
 
@@ -118,7 +119,7 @@ def with_config_maps():
         time.sleep(3)
         figures = {"ready_s": c.ready_seconds, "idle_kb": c.memory_kb(), "idle_cpu": c.idle_cpu()}
         sync = "sync:" + os.path.join(BUILD, f"bench-sync.{os.getpid()}")
-        once = [sync, "create:1", "create:64", "get:1", "get:64", LIST_1000]
+        once = [sync, "create:1", "create:64", "get:1", "get:64", "patch:64", "apply:64", LIST_1000]
         figures.update(c.load(*once * REPEATS))
         figures["sync"] = figures.pop(sync)
         size = int(figures[LIST_1000]["bytes"])
@@ -134,7 +135,7 @@ def with_pods(watchers):
         time.sleep(3)
         figures = {"empty_kb": c.memory_kb()}
         have = 0
-        for count in (1000, 5000, 10000):
+        for count in POD_COUNTS:
             # names go on where the last round ended
             figures["pods"] = c.load(f"serial:{have}", f"pods:{count - have}")[f"pods:{count - have}"]
             have = count
