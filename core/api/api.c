@@ -11,6 +11,7 @@
 #include "api/auth/auth.h"
 #include "api/flow/dangling.h"
 #include "api/flow/ensure.h"
+#include "api/flow/flow.h"
 #include "codec/time.h"
 #include "api/write.h"
 
@@ -22,6 +23,7 @@ static void on_tick(void *ctx)
     snapshots_expire(api, false);
     watch_tick(api);
     aggregates_tick(api);
+    flow_tick(api);
     expiry_tick(api);
     crd_cleanup_tick(api);
     loop_timer_set(api->loop, &api->watch_timer, TICK_MS);
@@ -69,7 +71,8 @@ int api_new(const struct api_options *o, struct api **ret_api, struct err *err)
         rc = auth_new(api, o, err);
     if (rc == 0 && ((rc = crds_new(api)) < 0 || (rc = crd_cleanup_new(api)) < 0 ||
                     (rc = hooks_new(api)) < 0 || (rc = conversions_new(api)) < 0 || (rc = api_metrics_new(api)) < 0 ||
-                    (rc = aggregates_new(api)) < 0))
+                    (rc = aggregates_new(api)) < 0 ||
+                    (rc = flow_new(api)) < 0))
         err_set(err, E_NOMEM, "out of memory");
     if (rc == 0 && o->audit_policy && o->audit_policy[0])
         rc = start_audit(api, o, err);
@@ -102,6 +105,7 @@ void api_free(struct api *api)
     hooks_free(api);
     buf_done(&api->proxy_cert_pem);
     buf_done(&api->proxy_key_pem);
+    flow_free(api);
     audit_free(api);
     api_metrics_free(api);
     bootstrap_free(api->bootstrap);
@@ -143,6 +147,7 @@ static void request_free(struct api_request *r)
 static void request_release(struct api_request *r)
 {
     r->ended = true;
+    flow_end(r);
     api_metrics_request(r);
     audit_end(r);
     list_remove(&r->link);
@@ -394,34 +399,28 @@ static int check_timeout(struct api_request *r)
     return 0;
 }
 
-static void dispatch(struct api_request *r, const struct api_peer *peer)
+/* Once it is its turn. */
+static void dispatch_admitted(struct api_request *r)
 {
     static const char *const health[] = {"/healthz", "/livez", "/readyz"};
-    bool found = !r->url.is_resource || find_resource(r);
-    if (check_timeout(r) != 0)
-        return;
-    int rc = auth_authenticate(r, peer);
-    api_metrics_authentication(r->api, rc == 0);
-    if (rc != 0)
-        return;
-    audit_begin(r, peer);
-    if (auth_impersonate(r) != 0)
-        return;
-    if (!accept_parse(r, found && r->url.is_resource)) {
+    if (!accept_parse(r, r->kind != NULL)) {
         r->accept = (struct accept){MEDIA_JSON, FORM_OBJECT, false, STR(""), STR("")};
         fail_status(
             r, 406, "NotAcceptable", NULL,
             "only the following media types are accepted: application/json, application/yaml");
         return;
     }
-    rc = auth_authorize(r);
+    int rc = auth_authorize(r);
     api_metrics_authorization(r->api, rc == 0);
     if (rc != 0)
         return;
-    if (aggregate_handle(r))
+    if (aggregate_handle(r)) {
+        if (cstr_eq(r->url.verb, "watch"))
+            flow_begun(r);
         return;
+    }
     if (r->url.is_resource) {
-        if (found)
+        if (r->kind)
             dispatch_resource(r);
         else
             fail_no_route(r);
@@ -442,6 +441,23 @@ static void dispatch(struct api_request *r, const struct api_peer *peer)
     }
     if (!issuer_handle(r) && !discovery_handle(r))
         fail_no_route(r);
+}
+
+static void dispatch(struct api_request *r, const struct api_peer *peer)
+{
+    if (r->url.is_resource)
+        find_resource(r);
+    if (check_timeout(r) != 0)
+        return;
+    int rc = auth_authenticate(r, peer);
+    api_metrics_authentication(r->api, rc == 0);
+    if (rc != 0)
+        return;
+    audit_begin(r, peer);
+    if (auth_impersonate(r) != 0)
+        return;
+    if (flow_admit(r, dispatch_admitted) == 1)
+        dispatch_admitted(r);
 }
 
 static bool copy_body(struct api_request *r, const struct api_call *call)

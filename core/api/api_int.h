@@ -17,7 +17,7 @@
  *   audit/         who asked for what
  *   crd/           resources that clients defined
  *   bootstrap.c    first objects
- *   flow/          flow schemas and priority levels: the default ones
+ *   flow/          priority and fairness: who goes first, who waits; the default levels
  *   local.c        the in-process client
  *   kinds/         one file a kind
  *   admission/     what changes or refuses writes from outside the kind
@@ -175,6 +175,9 @@ struct api_request {
     size_t warning_count;
     unsigned attempts;
     bool dry_run;
+    struct flow_entry *flow; /* waits, or holds seats; flow/flow.h */
+    const char *flow_schema_uid, *flow_level_uid; /* what it was counted to; NULL: nothing */
+    int retry_after; /* seconds, of a refusal; 0: none */
     struct audit_request *audit; /* in arena; NULL: nothing is told of it */
     int64_t began_us;
     int status;        /* of the answer; 0: none yet */
@@ -199,6 +202,8 @@ struct api_metrics;
 struct audit;
 struct aggregates;
 struct forward;
+struct flow;
+struct flow_entry;
 struct audit_request;
 
 struct api {
@@ -229,6 +234,7 @@ struct api {
     struct map quota_flights; /* charges under way, by the quota's key */
     struct conversions *conversions;
     struct api_metrics *metrics;
+    struct flow *flow;
     struct audit *audit; /* NULL: no policy */
     struct aggregates *aggregates;
     struct buf proxy_cert_pem, proxy_key_pem; /* of api_proxy_identity; empty: not yet */

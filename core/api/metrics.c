@@ -1,4 +1,5 @@
 #include "api/metrics.h"
+#include "api/flow/flow.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -314,6 +315,7 @@ void metrics_handle(struct api_request *r)
     }
     take_requests(r->api, m);
     take_store(r->api, m);
+    flow_metrics_take(r->api);
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         metric_set(m->of[CPU], NULL,
                    (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +

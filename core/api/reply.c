@@ -113,14 +113,25 @@ const char *form_name(const struct api_request *r)
 
 bool reply_head(struct api_request *r, int status, const char *content_type, int64_t length)
 {
-    struct api_header headers[WARNINGS_MOST + 5];
+    struct api_header headers[WARNINGS_MOST + 9];
     size_t n = 0;
-    char digits[24];
+    char digits[24], seconds[12];
     headers[n++] = (struct api_header){STR("cache-control"), STR("no-cache, private")};
     headers[n++] = (struct api_header){STR("content-type"), str_of(content_type)};
     if (length >= 0) {
         snprintf(digits, sizeof digits, "%lld", (long long)length);
         headers[n++] = (struct api_header){STR("content-length"), str_of(digits)};
+    }
+    if (r->flow_schema_uid) {
+        headers[n++] =
+            (struct api_header){STR("x-kubernetes-pf-flowschema-uid"), str_of(r->flow_schema_uid)};
+        headers[n++] =
+            (struct api_header){STR("x-kubernetes-pf-prioritylevel-uid"), str_of(r->flow_level_uid)};
+    }
+    if (r->retry_after) {
+        snprintf(seconds, sizeof seconds, "%d", r->retry_after);
+        headers[n++] = (struct api_header){STR("retry-after"), str_of(seconds)};
+        headers[n++] = (struct api_header){STR("x-content-type-options"), STR("nosniff")};
     }
     if (audit_id(r))
         headers[n++] = (struct api_header){STR("audit-id"), str_of(audit_id(r))};

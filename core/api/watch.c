@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "api/api_int.h"
+#include "api/flow/flow.h"
 #include "api/crd/conversion.h"
 
 enum {
@@ -484,6 +485,7 @@ void rest_watch(struct api_request *r)
     list_init(&w->queue);
     w->converts = conversion_asks(r, r->resource);
     r->watch = w;
+    flow_begun(r);
     r->on_cancel = watch_release;
     buf_init(&w->out, WRITE_BYTES);
     if (r->accept.media != MEDIA_PROTOBUF)
