@@ -133,7 +133,7 @@ static struct str decoded(struct arena *a, struct str text)
     return str_make(bytes, n);
 }
 
-static struct aggregate *make(struct aggregates *a, const struct json *object, struct str spec)
+static struct aggregate *make(struct aggregates *a, const struct json *object, struct str place)
 {
     struct aggregate *g = mem_zalloc(sizeof *g);
     if (!g)
@@ -151,7 +151,7 @@ static struct aggregate *make(struct aggregates *a, const struct json *object, s
     g->port = json_path_i64(s, "service.port", 443);
     g->insecure = json_path_bool(s, "insecureSkipTLSVerify", false);
     g->ca_pem = decoded(&g->arena, json_path_str(s, "caBundle"));
-    g->spec = arena_str(&g->arena, spec);
+    g->place = arena_str(&g->arena, place);
     list_init(&g->link);
     if (!g->arena.failed)
         return g;
@@ -159,25 +159,38 @@ static struct aggregate *make(struct aggregates *a, const struct json *object, s
     return NULL;
 }
 
+/* What a change of makes it another server; priorities do not. */
+static void put_place(struct buf *out, const struct json *spec)
+{
+    static const char *const parts[] = {"service", "caBundle", "insecureSkipTLSVerify", "group",
+                                        "version"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const struct json *part = json_get(spec, parts[i]);
+        if (part)
+            json_write(out, part);
+        buf_putc(out, '\n');
+    }
+}
+
 static bool read_one(void *ctx, struct store_value *v)
 {
     struct aggregates *a = ctx;
     struct arena work CLEANUP_ARENA;
-    struct buf spec CLEANUP_BUF;
+    struct buf place CLEANUP_BUF;
     struct json *o;
     arena_init(&work, AGGREGATE_BYTES);
-    buf_init(&spec, AGGREGATE_BYTES);
+    buf_init(&place, AGGREGATE_BYTES);
     if (json_parse(&work, store_value_bytes(v), NULL, &o, NULL) < 0 ||
         !json_is(json_path(o, "spec.service"), JSON_OBJECT))
         return true;
-    json_write(&spec, json_get(o, "spec"));
+    put_place(&place, json_get(o, "spec"));
     struct aggregate *g = by_name(a, json_path_str(o, "metadata.name"));
-    if (g && !str_eq(g->spec, buf_str(&spec))) {
+    if (g && !str_eq(g->place, buf_str(&place))) {
         check_stop(g);
         aggregate_unref(g); /* requests under way end as they began */
         g = NULL;
     }
-    if (!g && (g = make(a, o, buf_str(&spec))))
+    if (!g && (g = make(a, o, buf_str(&place))))
         list_push_back(&a->all, &g->link);
     if (g)
         g->seen = true;

@@ -40,7 +40,7 @@ struct aggregate {
     struct str ns, service, ca_pem;
     int64_t port;
     bool insecure;
-    struct str spec; /* that this was made from */
+    struct str place; /* that this was made from, as text */
     struct tls_context *tls;
     uint64_t identity; /* that tls was made with */
     /* As last checked. */

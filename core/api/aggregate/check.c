@@ -68,7 +68,11 @@ static void write_condition(struct aggregate *g)
     json_set_cstr(&a, c, "message", g->message);
     json_set_cstr(&a, c, "lastTransitionTime",
                   same ? json_path_cstr(was, "lastTransitionTime") : now);
-    json_append(&a, json_array_at(&a, json_object_at(&a, patch, "status"), "conditions"), c);
+    struct json *list = json_array_at(&a, json_object_at(&a, patch, "status"), "conditions");
+    for (const struct json *m = json_first(json_path(object, "status.conditions")); m; m = m->next)
+        json_append(&a, list, m == was ? c : json_clone(&a, m));
+    if (!was)
+        json_append(&a, list, c);
     const char *path =
         arena_printf(&a, "/apis/apiregistration.k8s.io/v1/apiservices/%s/status", g->name);
     struct client *client = aggregates_client(api);
