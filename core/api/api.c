@@ -15,7 +15,10 @@
 #include "codec/time.h"
 #include "api/write.h"
 
-enum { TICK_MS = 1000 };
+enum {
+    TICK_MS = 1000,
+    REQUEST_MOST_MS = 60 * 1000, /* upstream's request-timeout */
+};
 
 static void on_tick(void *ctx)
 {
@@ -147,6 +150,7 @@ static void request_free(struct api_request *r)
 static void request_release(struct api_request *r)
 {
     r->ended = true;
+    loop_timer_cancel(r->api->loop, &r->deadline);
     flow_end(r);
     api_metrics_request(r);
     audit_end(r);
@@ -391,12 +395,33 @@ static int check_timeout(struct api_request *r)
     struct str text = url_param(&r->url, "timeout");
     struct err err = {0};
     int64_t ns;
-    if (!text.n || cstr_eq(r->url.verb, "watch") ||
+    if (cstr_eq(r->url.verb, "watch") || str_is(r->url.subresource, "log") ||
         (r->resource && schema_resource_verbs(r->resource) & SCHEMA_CONNECT))
+        return 0;
+    r->timeout_ms = REQUEST_MOST_MS;
+    if (!text.n)
         return 0;
     if (duration_parse(text, &ns, &err) < 0)
         return fail_bad_request(r, "invalid timeout specified in the request URL - %s", err.text);
+    if (ns > 0 && ns / 1000000 < REQUEST_MOST_MS)
+        r->timeout_ms = ns < 1000000 ? 1 : ns / 1000000;
     return 0;
+}
+
+/* What has begun to be answered goes on: its client gets it as fast as it reads. */
+static void on_deadline(void *ctx)
+{
+    struct api_request *r = ctx;
+    if (r->ended || r->head_sent)
+        return;
+    request_enter(r);
+    if (flow_waits(r))
+        flow_refuse(r, "time-out");
+    else
+        fail_status(r, 504, "Timeout", json_new(&r->arena, JSON_OBJECT),
+                    "Timeout: request did not complete within requested timeout - context "
+                    "deadline exceeded");
+    request_leave(r);
 }
 
 /* Once it is its turn. */
@@ -479,6 +504,7 @@ int api_handle(struct api *api, const struct api_call *call, const struct api_re
     r->ops = ops;
     r->ctx = ctx;
     r->began_us = api_now_us(api);
+    loop_timer_init(&r->deadline, on_deadline, r);
     arena_init(&r->arena, LIMIT_REQUEST_ARENA);
     arena_init(&r->work, LIMIT_REQUEST_ARENA);
     list_push_back(&api->requests, &r->link);
@@ -499,6 +525,8 @@ int api_handle(struct api *api, const struct api_call *call, const struct api_re
             dispatch(r, &call->peer);
     }
     *ret_request = r->ended ? NULL : r;
+    if (!r->ended && r->timeout_ms)
+        loop_timer_set(api->loop, &r->deadline, r->timeout_ms);
     request_leave(r);
     return 0;
 }

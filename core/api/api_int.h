@@ -180,6 +180,8 @@ struct api_request {
     int retry_after; /* seconds, of a refusal; 0: none */
     struct audit_request *audit; /* in arena; NULL: nothing is told of it */
     int64_t began_us;
+    int64_t timeout_ms; /* after which it is answered 504; 0: never (watches, streams) */
+    struct loop_timer deadline; /* armed once it has to wait for something */
     int status;        /* of the answer; 0: none yet */
     size_t sent_bytes; /* of an answer in one piece */
     struct write *write; /* in work */

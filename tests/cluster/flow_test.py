@@ -106,12 +106,15 @@ def leases_survive_a_flood(c):
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "n1"}, "spec": {"holderIdentity": "n1"}}
     status, _, text = c.request("POST", leases, json.dumps(lease), content_type="application/json", **node)
     expect(status == 201, text)
+    at = [json.loads(text)]
 
     def renew():
         for i in range(30):
+            lease = at[0]
             lease["spec"]["leaseDurationSeconds"] = 40 + i
             status, headers, text = c.request("PUT", leases + "/n1", json.dumps(lease), content_type="application/json", **node)
             expect(status == 200, (i, status, text))
+            at[0] = json.loads(text)
             expect(headers["X-Kubernetes-PF-FlowSchema-UID"] == high, headers)
     high = uid(c, "flowschema", "system-node-high")
     clients = a_flood(c, renew)
