@@ -408,12 +408,17 @@ static int check_timeout(struct api_request *r)
     return 0;
 }
 
-/* What has begun to be answered goes on: its client gets it as fast as it reads. */
+/* What has begun to be answered goes on, as fast as its client reads, but takes no seats from others
+ * any longer. */
 static void on_deadline(void *ctx)
 {
     struct api_request *r = ctx;
-    if (r->ended || r->head_sent)
+    if (r->ended)
         return;
+    if (r->head_sent) {
+        flow_end(r);
+        return;
+    }
     request_enter(r);
     if (flow_waits(r))
         flow_refuse(r, "time-out");
