@@ -165,6 +165,7 @@ void container_signal_stop(struct container *c, int64_t grace_ms)
 {
     struct node *n = c->pod->node;
     c->state = CONTAINER_STOPPING;
+    c->kill_sent = grace_ms <= 0;
     if (grace_ms <= 0) {
         send_signal(c, SIGKILL);
         grace_ms = KILL_AGAIN_MS;
@@ -180,7 +181,7 @@ static void stop_sooner(struct container *c, int64_t grace_ms)
 {
     struct node *n = c->pod->node;
     int64_t at = loop_now_ms(n->loop) + grace_ms;
-    if (at >= c->kill_at_ms)
+    if (at >= c->kill_at_ms || (c->state == CONTAINER_STOPPING && c->kill_sent))
         return;
     c->kill_at_ms = at;
     loop_timer_set(n->loop, &c->timer, grace_ms);

@@ -102,6 +102,7 @@ struct container {
     bool never_ran; /* starting failed: exit code 128 */
     int stop_signal;
     int64_t kill_at_ms;    /* end of the grace; in PULL_FAILED: time of the next try */
+    bool kill_sent;        /* SIGKILL: nothing is sooner than that */
     int64_t pull_delay_ms; /* next back-off of the image */
     int64_t crash_delay_ms;
     struct loop_timer timer;

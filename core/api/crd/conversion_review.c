@@ -183,7 +183,7 @@ int conversion_review_new(struct api *api, struct crd *crd, struct conversion_ho
     struct err why = {0};
     if (!c)
         return err_set(err, E_NOMEM, "out of memory");
-    arena_init(&c->arena, 8 * (size_t)LIMIT_REQUEST_ARENA);
+    arena_init(&c->arena, 2 * (size_t)LIMIT_REQUEST_ARENA);
     c->crd = crd_ref(crd);
     c->done = done;
     c->ctx = ctx;

@@ -208,7 +208,7 @@ static void container_kill(void *self, const char *id, int signal, runtime_done_
     struct fake_container *c = by_id(rt, id);
     note(rt, "container_kill %s %d", c ? c->name : "(unknown)", signal);
     done_later(rt, done, ctx, NULL);
-    if (c && (signal == SIGKILL || !rt->ignore_term))
+    if (c && !rt->ignore_kill && (signal == SIGKILL || !rt->ignore_term))
         end(rt, c, 128 + signal, signal);
 }
 

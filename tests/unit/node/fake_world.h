@@ -64,6 +64,7 @@ struct fake_runtime {
     const char *pull_error, *start_error, *create_error, *pod_error;
     int exec_code;
     bool ignore_term; /* containers end only by SIGKILL */
+    bool ignore_kill; /* nor by that: they hang in the kernel */
     const char *image_config;
     const char *termination; /* message of the next container that ends */
     char *files;       /* "path=content;" of the last FILES volume */

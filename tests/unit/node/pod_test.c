@@ -102,6 +102,23 @@ static void a_deleted_pod_is_stopped_cleared_up_and_deleted(void **state)
     assert_int_equal(counts.pods, 0);
 }
 
+static void what_does_not_die_is_killed_again_now_and_then(void **state)
+{
+    (void)state;
+    api_put_pod(&w, "p", one);
+    world_run(&w, 2000);
+    w.rt.ignore_kill = true;
+    api_delete_pod(&w, "p", 0);
+    for (int i = 0; i < 50; i++)
+        world_run(&w, 100);
+    unsigned kills = rt_count(&w, "container_kill app 9");
+    if (kills < 1 || kills > 4)
+        fail_msg("%u kills in 5 s", kills);
+    w.rt.ignore_kill = false;
+    world_run(&w, 20000);
+    assert_null(api_get(&w, "pods", "default", "p"));
+}
+
 static void what_ignores_its_signal_is_killed_after_the_grace(void **state)
 {
     (void)state;
@@ -621,6 +638,7 @@ int main(void)
         T(a_deleted_node_object_is_made_again),
         T(a_bound_pod_is_run_and_reported),
         T(a_deleted_pod_is_stopped_cleared_up_and_deleted),
+        T(what_does_not_die_is_killed_again_now_and_then),
         T(what_ignores_its_signal_is_killed_after_the_grace),
         T(a_shorter_grace_overtakes_the_first),
         T(a_pod_that_vanishes_from_the_api_is_stopped_and_forgotten),
