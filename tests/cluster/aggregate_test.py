@@ -68,7 +68,9 @@ class Wardle(Backend):
                 "extra": {k.lower(): v for k, v in h.headers.items() if k.lower().startswith("x-remote-extra-")}}
         path, _, query = h.path.partition("?")
         self.asked.append((h.command, h.path, user, h.headers["Authorization"]))
-        if self.refuses:
+        if self.refuses and self.refuses < 400 and path != APIS:
+            self.answer(h, self.refuses, b"", Location="https://169.254.169.254/latest")
+        elif self.refuses and self.refuses >= 400:
             self.answer(h, self.refuses, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "I am unwell", "code": self.refuses})
         elif path == APIS:
             verbs = ["create", "delete", "get", "list", "update", "watch"]
@@ -236,6 +238,14 @@ def allowed(c):
     expect(user["name"] == "jane" and user["groups"] == ["team", "system:authenticated"], user)
 
 
+def redirects(c):
+    """CVE-2022-3172: a client is sent nowhere by another API server."""
+    wardle.refuses = 302
+    status, headers, body = c.request("GET", FLUNDERS)
+    expect(status == 502 and headers["location"] is None and b"attempted to redirect this request, which is not permitted" in body, f"{status} {headers} {body}")
+    wardle.refuses = None
+
+
 def gone(c):
     wardle.refuses = 503
     condition(c, "False", "FailedDiscoveryCheck")
@@ -270,6 +280,7 @@ run(Control(), (
     ("kubectl works with it", used),
     ("watches stream", watched),
     ("who may is decided here", allowed),
+    ("redirects are not passed on", redirects),
     ("a server that is gone says so and blocks nothing else", gone),
     ("a server that is not trusted is not asked", not_trusted),
 ))

@@ -21,8 +21,7 @@ static void forward_free(struct api_request *r)
 
 static void on_head(void *ctx, const struct http_head *head)
 {
-    static const char *const kept[] = {"content-type", "content-length", "etag", "last-modified", "location",
-                                       "vary", "warning", "retry-after", "www-authenticate", "cache-control"};
+    static const char *const kept[] = {"content-type", "content-length", "etag", "last-modified", "vary", "warning", "retry-after", "www-authenticate", "cache-control"};
     struct forward *f = ctx;
     struct api_request *r = f->r;
     struct api_header headers[LIMIT_HEADER_COUNT];
@@ -32,6 +31,12 @@ static void on_head(void *ctx, const struct http_head *head)
             if (str_is(head->headers[i].name, kept[k]))
                 headers[n++] = (struct api_header){head->headers[i].name, head->headers[i].value};
     request_enter(r);
+    if (head->status >= 300 && head->status < 400 && head->status != 304) { /* CVE-2022-3172 */
+        fail_status(r, 502, "", NULL,
+                    "the backend attempted to redirect this request, which is not permitted");
+        request_leave(r);
+        return;
+    }
     r->head_sent = true;
     r->status = head->status;
     audit_head(r);
@@ -44,6 +49,8 @@ static void on_body(void *ctx, struct str bytes)
 {
     struct forward *f = ctx;
     struct api_request *r = f->r;
+    if (r->ended)
+        return;
     request_enter(r);
     int64_t waiting = r->ops->body(r->ctx, bytes);
     if (waiting < 0)
