@@ -1,5 +1,8 @@
 /* keelson.yaml: reading. See config.h. */
+#include <unistd.h>
+
 #include "api/audit/audit.h"
+#include "main/role.h"
 #include "main/config.h"
 
 #include <stdio.h>
@@ -294,11 +297,21 @@ static int read_audit(struct reading *r, const struct json *v, void *to)
     return 0;
 }
 
+static int read_fronts(struct reading *r, const struct json *v, void *to)
+{
+    int64_t n = json_i64(v, 0);
+    if (!json_is(v, JSON_INT) || n < 1 || n > ROLE_FRONTS)
+        return wrong(r, v, "a number from 1 to 4");
+    *(unsigned *)to = (unsigned)n;
+    return 0;
+}
+
 static int read_api(struct reading *r, const struct json *v, void *to)
 {
-    static const struct key keys[] = {{"oidc", read_oidc, offsetof(struct config, oidc)},
+    static const struct key keys[] = {{"fronts", read_fronts, offsetof(struct config, fronts)},
+                                      {"oidc", read_oidc, offsetof(struct config, oidc)},
                                       {"audit", read_audit, offsetof(struct config, audit)}};
-    return read_object(r, v, keys, 2, to);
+    return read_object(r, v, keys, sizeof keys / sizeof keys[0], to);
 }
 
 /* ---- the whole ---- */
@@ -306,6 +319,13 @@ static int read_api(struct reading *r, const struct json *v, void *to)
 void config_default(struct config *c)
 {
     *c = (struct config){.name = "keelson", .registries = "[]"};
+}
+
+unsigned config_fronts(const struct config *c)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned n = c->fronts ? c->fronts : cpus > 2 ? (unsigned)cpus / 2 : 1;
+    return n < ROLE_FRONTS ? n : ROLE_FRONTS;
 }
 
 int config_parse(const char *file, struct str text, struct config *ret_config, struct err *err)

@@ -21,6 +21,7 @@
  *       plain_http: true            HTTP in place of HTTPS, for it and mirrors without a scheme
  *       skip_verify: true           HTTPS with whatever certificate (never HTTP)
  *   api:
+ *     fronts: 2                     processes that take connections, 1 to 4; default: one for each two CPUs
  *     oidc:                         an OpenID Connect issuer whose ID tokens are accepted
  *       issuer: https://id.example  its iss, and where its discovery document lies
  *       client_id: kubernetes       the aud that its tokens must have
@@ -47,11 +48,14 @@ struct config {
     char ca_pem[CONFIG_CA]; /* certificate and key, or "" */
     struct config_network network;
     char registries[START_REGISTRIES]; /* see role_start */
+    unsigned fronts; /* 0: by the number of processors */
     char audit[START_AUDIT];
     char oidc[START_OIDC];
 };
 
 void config_default(struct config *c);
+/* How many fronts are wanted: what the file says, or one for each two processors; at least 1. */
+unsigned config_fronts(const struct config *c);
 /* file: its name, for messages: "keelson.yaml: line 3, column 5: ...". On failure *ret_config is
  * unchanged. */
 int config_parse(const char *file, struct str text, struct config *ret_config, struct err *err) MUST_CHECK;

@@ -1,5 +1,6 @@
 /* A configuration as a message between roles. See config.h. */
 #include "main/config.h"
+#include "main/role.h"
 
 enum {
     TAG_NAME = TAG_STEP_FIRST,
@@ -7,6 +8,7 @@ enum {
     TAG_CONFIG_REGISTRIES,
     TAG_CONFIG_OIDC,
     TAG_CONFIG_AUDIT,
+    TAG_CONFIG_FRONTS,
     TAG_INTERFACE,
     TAG_ADDRESS, /* start_msg's form, the prefix length in place of the port */
     TAG_GATEWAY,
@@ -84,6 +86,7 @@ void config_put(struct imsg_out *m, const struct config *c, int ca_fd)
     imsg_put_cstr(m, TAG_CONFIG_REGISTRIES, c->registries);
     imsg_put_cstr(m, TAG_CONFIG_OIDC, c->oidc);
     imsg_put_cstr(m, TAG_CONFIG_AUDIT, c->audit);
+    imsg_put_u64(m, TAG_CONFIG_FRONTS, c->fronts);
     config_network_put(m, &c->network);
     if (ca_fd >= 0)
         imsg_put_fd(m, ca_fd);
@@ -92,15 +95,17 @@ void config_put(struct imsg_out *m, const struct config *c, int ca_fd)
 int config_get(const struct imsg_in *m, struct config *c)
 {
     struct str name, endpoint, registries, oidc, audit;
-    uint64_t named;
+    uint64_t named, fronts;
     if (!imsg_get(m, TAG_NAME, &name) || !imsg_get_u64(m, TAG_NAMED, &named) || !imsg_get(m, TAG_CONFIG_ENDPOINT, &endpoint) ||
         !imsg_get(m, TAG_CONFIG_REGISTRIES, &registries) || !str_copy(c->name, sizeof c->name, name) ||
         !str_copy(c->endpoint, sizeof c->endpoint, endpoint) ||
         !str_copy(c->registries, sizeof c->registries, registries) ||
         !imsg_get(m, TAG_CONFIG_OIDC, &oidc) || !str_copy(c->oidc, sizeof c->oidc, oidc) ||
-        !imsg_get(m, TAG_CONFIG_AUDIT, &audit) || !str_copy(c->audit, sizeof c->audit, audit))
+        !imsg_get(m, TAG_CONFIG_AUDIT, &audit) || !str_copy(c->audit, sizeof c->audit, audit) ||
+        !imsg_get_u64(m, TAG_CONFIG_FRONTS, &fronts) || fronts > ROLE_FRONTS)
         return -E_SYNTAX;
     c->named = named;
+    c->fronts = (unsigned)fronts;
     c->ca_pem[0] = 0;
     return config_network_get(m, &c->network);
 }

@@ -24,7 +24,7 @@ struct control {
     struct store *store;
     struct keys_client *keys;
     struct api *api;
-    struct control_front *front;
+    struct control_front *fronts[ROLE_FRONTS];
     struct audit_log *audit; /* NULL: no policy is configured */
     struct oidc_keys *oidc; /* NULL: no issuer is configured */
     struct client client, sched_client; /* shared caches of controllers and scheduler; binding */
@@ -201,7 +201,9 @@ static void keys_known(void *ctx, const struct keys_info *info)
         rc = oidc_keys_new(c->env, c->api, oidc.issuer, oidc_ca, &c->oidc, &err);
     if (rc == 0 && (rc = keys_client_identity(c->keys, KEYS_PROXY_CLIENT, identified, c)) < 0)
         err_set(&err, -rc, "certificate for other API servers: %s", err_text(rc));
-    if (rc == 0 && (rc = control_front_new(c->env, c->api, give_up, c, &c->front)) < 0)
+    for (unsigned n = 0; n < ROLE_FRONTS && rc == 0; n++)
+        rc = control_front_new(c->env, role_front(n), c->api, give_up, c, &c->fronts[n]);
+    if (rc < 0 && !err.code)
         err_set(&err, -rc, "link to front: %s", err_text(rc));
     if (rc == 0 && (rc = api_bootstrap(c->api, bootstrapped, c)) < 0)
         err_set(&err, -rc, "first objects: %s", err_text(rc));
@@ -230,7 +232,8 @@ static void close_all(struct control *c)
         c->sched_client.ops->close(c->sched_client.self);
     if (c->has_client)
         c->client.ops->close(c->client.self);
-    control_front_free(c->front);
+    for (unsigned n = 0; n < ROLE_FRONTS; n++)
+        control_front_free(c->fronts[n]);
     oidc_keys_free(c->oidc);
     if (c->api)
         api_free(c->api);

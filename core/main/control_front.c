@@ -144,7 +144,7 @@ static void linked(void *ctx, int fd)
     }
 }
 
-int control_front_new(struct role_env *env, struct api *api,
+int control_front_new(struct role_env *env, enum role_id front, struct api *api,
                       void (*broken)(void *ctx, int code, const char *message), void *ctx,
                       struct control_front **ret_front)
 {
@@ -155,7 +155,7 @@ int control_front_new(struct role_env *env, struct api *api,
     f->api = api;
     f->broken = broken;
     f->ctx = ctx;
-    role_env_on_link(env, ROLE_FRONT, linked, f);
+    role_env_on_link(env, front, linked, f);
     *ret_front = f;
     return 0;
 }

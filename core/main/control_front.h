@@ -8,7 +8,7 @@
 struct control_front;
 
 /* `broken` is told once when the role is to end: the link failed although front lives. */
-int control_front_new(struct role_env *env, struct api *api,
+int control_front_new(struct role_env *env, enum role_id front, struct api *api,
                       void (*broken)(void *ctx, int code, const char *message), void *ctx,
                       struct control_front **ret_front) MUST_CHECK;
 void control_front_free(struct control_front *f);

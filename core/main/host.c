@@ -18,6 +18,7 @@
 enum { API_PORT = 6443, KUBELET_PORT = 10250, SETUP_LIMIT_MS = 30000, LOOK_MS = 3000 };
 
 struct host {
+    unsigned fronts;
     struct supervisor sup;
     struct loop *loop;
     struct role_start start;
@@ -152,6 +153,8 @@ static void go(struct host *h)
     }
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
         supervisor_start(&h->sup, order[i]);
+    for (unsigned n = 1; n < h->fronts; n++)
+        supervisor_start(&h->sup, role_front(n));
     want_address(h);
 }
 
@@ -170,6 +173,7 @@ static void configured(void *ctx, int rc, const char *message, struct imsg_in *r
     snprintf(h->start.endpoint, sizeof h->start.endpoint, "%s", c.endpoint);
     snprintf(h->start.registries, sizeof h->start.registries, "%s", c.registries);
     snprintf(h->start.oidc, sizeof h->start.oidc, "%s", c.oidc);
+    h->fronts = config_fronts(&c);
     snprintf(h->start.audit, sizeof h->start.audit, "%s", c.audit);
     int ca = imsg_take_fd(result);
     if (ca >= 0)
@@ -183,6 +187,9 @@ static void begin(struct host *h)
     struct setup_step step = {
         .argv = {"config-file", h->config}, .limit_ms = SETUP_LIMIT_MS, .done = configured, .ctx = h};
     if (!h->config) {
+        struct config c;
+        config_default(&c);
+        h->fronts = config_fronts(&c);
         go(h);
         return;
     }

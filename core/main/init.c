@@ -59,6 +59,7 @@ struct init {
     struct loop *loop;
     struct role_start start;
     unsigned met; /* enum need */
+    unsigned fronts;
     int watchdog_fd, uevent_fd, button_fd;
     struct loop_fd uevents, button;
     struct loop_timer feed, address_wait, devices;
@@ -67,6 +68,14 @@ struct init {
     struct config_network lease;
     char address_text[CONFIG_ADDRS * (NET_ADDR_TEXT + 5)], gateway_text[NET_ADDR_TEXT];
 };
+
+/* Of fronts as many as are wanted. */
+static void start_role(struct init *i, enum role_id role)
+{
+    supervisor_start(&i->sup, role);
+    for (unsigned n = 1; role == ROLE_FRONT && n < i->fronts; n++)
+        supervisor_start(&i->sup, role_front(n));
+}
 
 static void meet(struct init *i, unsigned need)
 {
@@ -83,7 +92,7 @@ static void meet(struct init *i, unsigned need)
     i->met |= need;
     for (size_t n = 0; n < sizeof needs / sizeof needs[0]; n++)
         if ((i->met & needs[n].needs) == needs[n].needs)
-            supervisor_start(&i->sup, needs[n].role);
+            start_role(i, needs[n].role);
 }
 
 static void step(struct init *i, struct setup_step s)
@@ -235,6 +244,7 @@ static void configured(void *ctx, int rc, const char *message, struct imsg_in *r
     str_copy(i->sup.start.registries, START_REGISTRIES, str_of(c.registries));
     str_copy(i->sup.start.oidc, START_OIDC, str_of(c.oidc));
     str_copy(i->sup.start.audit, START_AUDIT, str_of(c.audit));
+    i->fronts = config_fronts(&c);
     i->sup.start.network = c.network;
     early_host_name(c.name);
     console_changed(&i->console);

@@ -9,6 +9,8 @@ static const enum role_id profile_of[KEYS_PROFILE__COUNT] = {
 
 bool keys_allowed_profile(enum role_id peer, enum keys_profile profile)
 {
+    if (role_is_front(peer))
+        peer = ROLE_FRONT;
     return profile > KEYS_PROFILE_NONE && profile < KEYS_PROFILE__COUNT && profile_of[profile] == peer;
 }
 

@@ -25,6 +25,13 @@
 enum { UID_FIRST = 2000000000 }; /* far from what images use */
 enum { CAP_NET_RAW_BIT = 13 };   /* linux/capability.h */
 
+#define FRONT(role_name, number)                                                                         \
+    {                                                                                                    \
+        .name = role_name, .uid = UID_FIRST + (number), .on = ROLE_ON_CONTROL,                           \
+        .links = LINK(KEYS) | LINK(CONTROL), .sockets = SOCKET(API), .oom_score_adj = -900,              \
+        .syscall_filter = true, .run = front_run                                                         \
+    }
+
 static const struct role roles[ROLE__COUNT] = {
     [ROLE_INIT] = {.name = "init", .on = ROLE_ON_CONTROL | ROLE_ON_NODE, .oom_score_adj = -1000},
     [ROLE_SETUP] = {.name = "setup", .on = ROLE_ON_APPLIANCE, .main = setup_main},
@@ -36,9 +43,10 @@ static const struct role roles[ROLE__COUNT] = {
     [ROLE_CONTROL] = {.name = "control", .uid = UID_FIRST + 2, .on = ROLE_ON_CONTROL, .links = LINK(KEYS),
                       .sockets = SOCKET(DIR), .dir = "store", .oom_score_adj = -900,
                       .memory_min_bytes = 64 * 1024 * 1024, .syscall_filter = true, .run = control_run},
-    [ROLE_FRONT] = {.name = "front", .uid = UID_FIRST + 3, .on = ROLE_ON_CONTROL,
-                    .links = LINK(KEYS) | LINK(CONTROL), .sockets = SOCKET(API), .oom_score_adj = -900,
-                    .syscall_filter = true, .run = front_run},
+    [ROLE_FRONT] = FRONT("front", 3),
+    [ROLE_FRONT2] = FRONT("front2", 8),
+    [ROLE_FRONT3] = FRONT("front3", 9),
+    [ROLE_FRONT4] = FRONT("front4", 10),
     [ROLE_RUNTIME] = {.name = "runtime", .on = ROLE_ON_NODE, .links = LINK(NODE), .oom_score_adj = -999,
                       .run = runtime_role_run},
     [ROLE_NODE] = {.name = "node", .uid = UID_FIRST + 4, .on = ROLE_ON_NODE, .links = LINK(KEYS) | LINK(RUNTIME),
@@ -63,6 +71,16 @@ enum role_id role_find(const char *name)
         if (strcmp(roles[i].name, name) == 0)
             return (enum role_id)i;
     return ROLE_NONE;
+}
+
+enum role_id role_front(unsigned n)
+{
+    return n == 0 ? ROLE_FRONT : (enum role_id)(ROLE_FRONT2 + n - 1);
+}
+
+bool role_is_front(enum role_id id)
+{
+    return id == ROLE_FRONT || (id >= ROLE_FRONT2 && id <= ROLE_FRONT4);
 }
 
 bool role_linked(enum role_id a, enum role_id b)

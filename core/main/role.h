@@ -27,8 +27,16 @@ enum role_id {
     ROLE_LEASE,
     ROLE_PULL,   /* short-lived, started by runtime */
     ROLE_UNPACK, /* short-lived, started by runtime */
+    ROLE_FRONT2, /* further fronts: they share front's listening socket */
+    ROLE_FRONT3,
+    ROLE_FRONT4,
     ROLE__COUNT
 };
+
+enum { ROLE_FRONTS = 4 };
+/* The nth front, from 0 on. */
+enum role_id role_front(unsigned n);
+bool role_is_front(enum role_id id);
 
 /* Where a role is part of what runs. */
 enum { ROLE_ON_CONTROL = 1, ROLE_ON_NODE = 2, ROLE_ON_APPLIANCE = 4 };

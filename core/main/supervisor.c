@@ -20,7 +20,7 @@ enum { BACKOFF_FIRST_MS = 50, BACKOFF_MOST_MS = 10000, LIVED_LONG_MS = 10000, ST
 
 /* Who stops together, and after whom: those who ask stop before those who answer. */
 static const uint32_t stop_order[] = {
-    1u << ROLE_FRONT | 1u << ROLE_DNS | 1u << ROLE_LEASE, 1u << ROLE_NODE, 1u << ROLE_RUNTIME,
+    1u << ROLE_FRONT | 1u << ROLE_FRONT2 | 1u << ROLE_FRONT3 | 1u << ROLE_FRONT4 | 1u << ROLE_DNS | 1u << ROLE_LEASE, 1u << ROLE_NODE, 1u << ROLE_RUNTIME,
     1u << ROLE_CONTROL, 1u << ROLE_KEYS, 1u << ROLE_JOURNAL,
 };
 enum { STOP_STAGES = sizeof stop_order / sizeof stop_order[0] };

@@ -34,7 +34,10 @@ static void only_those_who_may_get_a_profile(void **state)
     for (int role = 1; role < ROLE__COUNT; role++)
         for (int p = -1; p <= KEYS_PROFILE__COUNT; p++)
             allowed += keys_allowed_profile((enum role_id)role, (enum keys_profile)p);
-    assert_int_equal(allowed, KEYS_PROFILE__COUNT - 1); /* each has exactly one role */
+    /* Each has exactly one role; further fronts have what the first one has, which is two. */
+    assert_int_equal(allowed, KEYS_PROFILE__COUNT - 1 + 2 * (ROLE_FRONTS - 1));
+    assert_true(keys_allowed_profile(ROLE_FRONT3, KEYS_KUBELET_CLIENT));
+    assert_true(role_linked(ROLE_FRONT4, ROLE_CONTROL) && !role_linked(ROLE_FRONT2, ROLE_FRONT));
     assert_true(keys_allowed_profile(ROLE_FRONT, KEYS_KUBELET_CLIENT));
     assert_false(keys_allowed_profile(ROLE_NODE, KEYS_KUBELET_CLIENT));
     assert_false(keys_allowed_profile(ROLE_CONTROL, KEYS_FRONT_SERVING));
