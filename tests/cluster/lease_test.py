@@ -20,7 +20,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 KEELSON = os.path.abspath(os.environ.get("KEELSON", os.path.join(os.environ.get("BUILD", TOP + "/build"), "keelson")))
 NEWNET, NEWNS = 0x40000000, 0x20000
 START, STOP, LEASE, CLOCK, DONE = 1, 5, 10, 11, 13
-VALUE, NODE_NAME, DATA_DIR, ENDPOINT, LISTEN, API, FLAGS, RESTARTS, REGISTRIES, OIDC = range(4, 14)
+VALUE, NODE_NAME, DATA_DIR, ENDPOINT, LISTEN, API, FLAGS, RESTARTS, REGISTRIES, OIDC, AUDIT = range(4, 15)
 SEARCH, INTERFACE, ADDRESS, GATEWAY, NTP, DOMAINS = 16, 68, 69, 70, 72, 73
 libc = ctypes.CDLL(None, use_errno=True)
 children = []
@@ -55,7 +55,7 @@ def start_message(network):
     u64 = lambda v: struct.pack("<Q", v)
     return message(START, [
         (NODE_NAME, b"near"), (DATA_DIR, b"/"), (ENDPOINT, b""), (LISTEN, address("127.0.0.1", 6443)),
-        (API, address("127.0.0.1", 6443)), (FLAGS, u64(3)), (RESTARTS, u64(0)), (REGISTRIES, b"[]"), (OIDC, b""),
+        (API, address("127.0.0.1", 6443)), (FLAGS, u64(3)), (RESTARTS, u64(0)), (REGISTRIES, b"[]"), (OIDC, b""), (AUDIT, b""),
         (SEARCH, b""), (INTERFACE, b"near0"), (DOMAINS, b"")] + network)
 
 
