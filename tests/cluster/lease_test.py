@@ -21,7 +21,7 @@ KEELSON = os.path.abspath(os.environ.get("KEELSON", os.path.join(os.environ.get(
 NEWNET, NEWNS = 0x40000000, 0x20000
 START, STOP, LEASE, CLOCK, DONE = 1, 5, 10, 11, 13
 VALUE, NODE_NAME, DATA_DIR, ENDPOINT, LISTEN, API, FLAGS, RESTARTS, REGISTRIES, OIDC, AUDIT = range(4, 15)
-SEARCH, INTERFACE, ADDRESS, GATEWAY, NTP, DOMAINS = 16, 68, 69, 70, 72, 73
+SEARCH, INTERFACE, ADDRESS, GATEWAY, NTP, DOMAINS = 17, 70, 71, 72, 74, 75
 libc = ctypes.CDLL(None, use_errno=True)
 children = []
 results = []
