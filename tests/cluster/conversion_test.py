@@ -65,8 +65,10 @@ backend = Converter()
 
 def definition(storage="v1", client=None, plural="crontabs", kind="CronTab"):
     def version(name, properties):
+        rules = [{"rule": "!has(self.port) || self.port != '0'", "message": "port 0 is nobody's"},
+                 {"rule": "!has(oldSelf.port) || has(self.port)", "message": "a port stays"}] if name == "v2" else []
         return {"name": name, "served": True, "storage": name == storage, "subresources": {"status": {}},
-                "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-validations": rules, "properties": {
                     **properties, "replicas": {"type": "integer", "default": 1}, "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}}}
 
     client = client or {"url": f"https://127.0.0.1:{backend.port}/convert", "caBundle": backend.bundle()}
@@ -154,6 +156,20 @@ def changes(c):
     expect('conflict with "me"' in answer["message"], answer)
     ask(c, "DELETE", path("v2", "applied"))
     ask(c, "GET", path("v1", "applied"), status=404)
+
+
+def rules(c):
+    """Rules are those of the version that is written, transitions too, whatever it is stored as."""
+    config = {"apiVersion": GROUP + "/v2", "kind": "CronTab", "metadata": {"name": "ruled"}, "host": "r", "port": "0"}
+    answer = ask(c, "PATCH", path("v2", "ruled") + "?fieldManager=me", config, 422, "application/apply-patch+yaml")
+    expect("port 0 is nobody's" in answer["message"], answer)
+    config["port"] = "7"
+    ask(c, "PATCH", path("v2", "ruled") + "?fieldManager=me", config, 201, "application/apply-patch+yaml")
+    del config["port"]
+    answer = ask(c, "PATCH", path("v2", "ruled") + "?fieldManager=me", config, 422, "application/apply-patch+yaml")
+    expect("a port stays" in answer["message"], answer)
+    expect(ask(c, "GET", path("v1", "ruled"))["host"] == "r:7", "as it was")
+    ask(c, "DELETE", path("v1", "ruled"))
 
 
 def lists(c):
@@ -255,6 +271,7 @@ run(Control(), (
     ("a definition with a conversion webhook, and bad ones refused", defined),
     ("either version reads what was written in the other", both_versions),
     ("updates, patches, status and apply in the version that is not stored", changes),
+    ("rules of the version that is applied", rules),
     ("lists of objects stored in several versions", lists),
     ("watches convert, in order", watches),
     ("a webhook that lies is not believed", lies),
