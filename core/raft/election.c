@@ -12,6 +12,8 @@ static void ask_all(struct raft *r, struct raft_actions *a, enum raft_message_ki
 {
     for (uint32_t i = 0; i < r->peer_count; i++) {
         r->peers[i].granted = false;
+        if (r->peers[i].learner)
+            continue;
         struct raft_message *m = raft_send(r, a, kind, r->peers[i].id);
         m->term = term;
         m->log_index = r->log.last;
@@ -19,7 +21,7 @@ static void ask_all(struct raft *r, struct raft_actions *a, enum raft_message_ki
     }
 }
 
-static void stand(struct raft *r, struct raft_actions *a)
+void raft_stand(struct raft *r, struct raft_actions *a, bool forced)
 {
     r->role = RAFT_CANDIDATE;
     r->self_granted = false; /* until the vote is durable */
@@ -27,6 +29,8 @@ static void stand(struct raft *r, struct raft_actions *a)
     a->persist_hard = true;
     a->hard = r->hard;
     ask_all(r, a, RAFT_VOTE, r->hard.term);
+    for (uint32_t i = 0; forced && i < a->message_count; i++)
+        a->messages[i].forced = a->messages[i].kind == RAFT_VOTE;
 }
 
 void raft_campaign(struct raft *r, struct raft_actions *a)
@@ -42,13 +46,13 @@ void raft_campaign(struct raft *r, struct raft_actions *a)
 
 void raft_count_votes(struct raft *r, struct raft_actions *a)
 {
-    uint32_t granted = r->self_granted;
+    uint32_t granted = r->self_granted && r->self_voter;
     for (uint32_t i = 0; i < r->peer_count; i++)
-        granted += r->peers[i].granted;
+        granted += r->peers[i].granted && !r->peers[i].learner;
     if (granted < raft_majority(r))
         return;
     if (r->role == RAFT_PRE_CANDIDATE)
-        stand(r, a);
+        raft_stand(r, a, false);
     else if (r->role == RAFT_CANDIDATE)
         raft_become_leader(r, a);
 }
@@ -92,6 +96,9 @@ void raft_receive_vote_reply(struct raft *r, struct raft_actions *a, const struc
         return;
     if (pre && m->term != r->hard.term + 1)
         return;
-    raft_peer_of(r, m->from)->granted = true;
+    struct raft_peer *p = raft_peer_of(r, m->from);
+    if (!p)
+        return;
+    p->granted = true;
     raft_count_votes(r, a);
 }

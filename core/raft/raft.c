@@ -10,7 +10,7 @@
 
 int raft_init(struct raft *r, const struct raft_config *c)
 {
-    if (c->node_count < 1 || c->node_count > RAFT_NODES_MAX || c->id == 0)
+    if (c->id == 0 || !raft_members_valid(&c->members))
         return -E_INVALID;
     *r = (struct raft){
         .id = c->id,
@@ -22,18 +22,7 @@ int raft_init(struct raft *r, const struct raft_config *c)
         .persisted = c->base_index,
         .apply_to = c->base_index,
     };
-    bool found = false;
-    for (uint32_t i = 0; i < c->node_count; i++) {
-        for (uint32_t j = 0; j < i; j++)
-            if (c->nodes[i] == c->nodes[j])
-                return -E_INVALID;
-        if (c->nodes[i] == c->id)
-            found = true;
-        else if (r->peer_count < RAFT_NODES_MAX - 1)
-            r->peers[r->peer_count++].id = c->nodes[i];
-    }
-    if (!found)
-        return -E_INVALID;
+    raft_members_set(r, &c->members, 0);
     prng_init(&r->prng, c->seed ^ c->id);
     raft_timeout_draw(r);
     return 0;
@@ -55,6 +44,7 @@ int raft_restore(struct raft *r, struct raft_entry *e)
         return rc;
     raft_log_push(&r->log, raft_entry_ref(e));
     r->persisted = r->log.last;
+    raft_members_appended(r, r->log.last);
     return 0;
 }
 
@@ -75,7 +65,10 @@ uint64_t raft_term_at(const struct raft *r, uint64_t index)
 
 uint32_t raft_majority(const struct raft *r)
 {
-    return (r->peer_count + 1) / 2 + 1;
+    uint32_t voters = r->self_voter;
+    for (uint32_t i = 0; i < r->peer_count; i++)
+        voters += !r->peers[i].learner;
+    return voters / 2 + 1;
 }
 
 struct raft_peer *raft_peer_of(struct raft *r, uint64_t id)
@@ -96,7 +89,8 @@ struct raft_message *raft_send(struct raft *r, struct raft_actions *a, enum raft
     m->to = to;
     m->term = r->hard.term;
     m->log_index = m->log_term = m->commit = m->read_round = 0;
-    m->ok = m->early = false;
+    m->ok = m->early = m->forced = false;
+    m->members = NULL;
     m->entry_count = 0;
     return m;
 }
@@ -113,6 +107,7 @@ void raft_become_follower(struct raft *r, struct raft_actions *a, uint64_t term,
         a->read_failed = r->read_requested;
         r->read_answered = r->read_requested;
     }
+    r->transfer_to = 0;
     if (r->role != RAFT_FOLLOWER) {
         r->role = RAFT_FOLLOWER;
         r->ticks = 0;
@@ -131,7 +126,7 @@ void raft_apply_advance(struct raft *r)
 static int step_start(struct raft *r, struct raft_actions *a, const struct raft_event *e)
 {
     (void)e;
-    if (r->peer_count == 0)
+    if (r->peer_count == 0 && r->self_voter)
         raft_campaign(r, a);
     return 0;
 }
@@ -139,9 +134,9 @@ static int step_start(struct raft *r, struct raft_actions *a, const struct raft_
 static void check_quorum(struct raft *r, struct raft_actions *a)
 {
     r->quorum_ticks = 0;
-    uint32_t heard = 1;
+    uint32_t heard = r->self_voter;
     for (uint32_t i = 0; i < r->peer_count; i++) {
-        heard += r->peers[i].heard;
+        heard += r->peers[i].heard && !r->peers[i].learner;
         r->peers[i].heard = false;
     }
     if (heard < raft_majority(r))
@@ -153,12 +148,13 @@ static int step_tick(struct raft *r, struct raft_actions *a, const struct raft_e
     (void)e;
     r->ticks++;
     if (r->role != RAFT_LEADER) {
-        if (r->ticks >= r->timeout_ticks)
+        if (r->ticks >= r->timeout_ticks && r->self_voter)
             raft_campaign(r, a);
         return 0;
     }
     if (r->peer_count == 0)
         return 0;
+    raft_transfer_tick(r);
     if (++r->quorum_ticks >= r->election_ticks)
         check_quorum(r, a);
     if (r->role == RAFT_LEADER && r->ticks >= r->heartbeat_ticks) {
@@ -172,6 +168,8 @@ static int step_propose(struct raft *r, struct raft_actions *a, const struct raf
 {
     if (r->role != RAFT_LEADER)
         return -E_UNAVAILABLE;
+    if (r->transfer_to)
+        return -E_BUSY;
     if (e->entry_count == 0)
         return 0;
     a->append_from = r->log.last + 1;
@@ -184,10 +182,45 @@ static int step_propose(struct raft *r, struct raft_actions *a, const struct raf
     return 0;
 }
 
+/* Whatever a confused peer sends: it may be wrong, but must not break an invariant here. */
+static bool message_valid(const struct raft *r, const struct raft_message *m)
+{
+    if (m->to != r->id || m->from == r->id || m->from == 0 || m->log_index > UINT64_MAX / 2)
+        return false;
+    if (m->kind == RAFT_SNAPSHOT)
+        return m->members && raft_members_valid(m->members) && m->log_term <= m->term;
+    uint64_t term = m->log_term;
+    for (uint32_t i = 0; i < m->entry_count; i++) {
+        const struct raft_entry *e = m->entries[i];
+        struct raft_members members;
+        if (e->index != m->log_index + 1 + i || e->term < term || e->term > m->term)
+            return false;
+        if (e->kind == RAFT_ENTRY_MEMBERS && raft_members_decode(e->bytes, e->size, &members))
+            return false;
+        bool committed = e->index <= r->commit && e->index > r->log.base_index;
+        if (committed && raft_log_term(&r->log, e->index) != e->term)
+            return false;
+        term = e->term;
+    }
+    /* One leader a term. */
+    bool leads = m->kind == RAFT_APPEND || m->kind == RAFT_SNAPSHOT || m->kind == RAFT_TIMEOUT_NOW;
+    return !(leads && r->role == RAFT_LEADER && m->term == r->hard.term);
+}
+
+static void receive_timeout_now(struct raft *r, struct raft_actions *a)
+{
+    if (r->role == RAFT_LEADER || !r->self_voter)
+        return;
+    r->leader = 0;
+    r->ticks = 0;
+    raft_timeout_draw(r);
+    raft_stand(r, a, true);
+}
+
 static int step_receive(struct raft *r, struct raft_actions *a, const struct raft_event *e)
 {
     const struct raft_message *m = e->message;
-    if (!raft_peer_of(r, m->from) || m->to != r->id)
+    if (!message_valid(r, m))
         return 0;
     bool asks_ahead = m->kind == RAFT_PREVOTE || (m->kind == RAFT_PREVOTE_REPLY && m->ok);
     if (m->term > r->hard.term && !asks_ahead)
@@ -217,6 +250,9 @@ static int step_receive(struct raft *r, struct raft_actions *a, const struct raf
         break;
     case RAFT_SNAPSHOT:
         raft_receive_snapshot(r, a, m);
+        break;
+    case RAFT_TIMEOUT_NOW:
+        receive_timeout_now(r, a);
         break;
     }
     return 0;
@@ -254,15 +290,22 @@ static int step_compact(struct raft *r, struct raft_actions *a, const struct raf
     return 0;
 }
 
+static int step_snapshot_sent(struct raft *r, struct raft_actions *a, const struct raft_event *e)
+{
+    raft_snapshot_sent(r, a, e);
+    return 0;
+}
+
 typedef int step_fn(struct raft *, struct raft_actions *, const struct raft_event *);
 
 static step_fn *const steps[] = {
     [RAFT_START] = step_start,     [RAFT_TICK] = step_tick,
     [RAFT_PROPOSE] = step_propose, [RAFT_RECEIVE] = step_receive,
     [RAFT_PERSISTED] = step_persisted, [RAFT_READ] = step_read,
-    [RAFT_COMPACT] = step_compact,
+    [RAFT_COMPACT] = step_compact, [RAFT_CHANGE] = raft_step_change,
+    [RAFT_TRANSFER] = raft_step_transfer, [RAFT_SNAPSHOT_SENT] = step_snapshot_sent,
 };
-_Static_assert(sizeof(steps) / sizeof(steps[0]) == RAFT_COMPACT + 1, "a handler for each event");
+_Static_assert(sizeof(steps) / sizeof(steps[0]) == RAFT_SNAPSHOT_SENT + 1, "a handler for each event");
 
 /* Everything a step may allocate, before it changes anything: entries and the leader's first. */
 static int reserve(struct raft *r, const struct raft_event *e)

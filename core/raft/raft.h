@@ -5,8 +5,8 @@
  * its smallest case and takes the same path.
  *
  * Follows D. Ongaro, "Consensus: Bridging Theory and Practice" (2014): election (3.4), replication
- * (3.5), pre-vote (9.6), check-quorum (6.2), ReadIndex with one round for all waiting reads (6.4).
- * Membership is fixed when the state is made.
+ * (3.5), pre-vote (9.6), check-quorum (6.2), ReadIndex with one round for all waiting reads (6.4),
+ * learners (4.2.1), membership changes of one member at a time (4.1), leadership transfer (3.10).
  *
  * Invariants
  *  1. Persist before send: a message that is not `early` may leave only when every persist demand
@@ -17,7 +17,13 @@
  *  4. A committed entry is never truncated: commit <= last, base <= commit.
  *  5. A leader commits by counting only entries of its own term; earlier ones follow with them.
  *  6. apply_to only grows and never passes what is durable here.
- *  7. Reads are served from an index that was committed when a majority confirmed the leader's term
+ *  7. The newest MEMBERS entry of the log counts, committed or not; a second change begins only when
+ *     the first is committed and an entry of the leader's own term too. A truncated one takes its
+ *     members back to the one before it. A learner receives entries and confirms nothing: it
+ *     neither votes nor counts for commitment, reads or the quorum check.
+ *  8. Who is no member (removed, or not yet added) never campaigns, but votes for and follows those
+ *     who know better.
+ *  9. Reads are served from an index that was committed when a majority confirmed the leader's term
  *     after the read arrived.
  *
  * Roles: FOLLOWER -timeout-> PRE_CANDIDATE -majority would vote-> CANDIDATE -majority-> LEADER;
@@ -35,13 +41,35 @@
 #include "base/prng.h"
 
 enum {
-    RAFT_NODES_MAX = 7,
+    RAFT_VOTERS_MAX = 7,
+    RAFT_NODES_MAX = 9, /* with learners */
+    RAFT_ADDRESS_MAX = 64,
+    RAFT_MEMBERS_SIZE_MAX = 8 + RAFT_NODES_MAX * (16 + RAFT_ADDRESS_MAX), /* encoded */
     RAFT_MESSAGE_ENTRIES_MAX = 64,
     RAFT_MESSAGES_MAX = 4 * RAFT_NODES_MAX, /* of one step */
     RAFT_WINDOW_ENTRIES = 1024,             /* sent ahead of a peer's answers */
 };
 
-enum raft_entry_kind { RAFT_ENTRY_NOOP = 1, RAFT_ENTRY_COMMAND = 2 };
+enum raft_entry_kind { RAFT_ENTRY_NOOP = 1, RAFT_ENTRY_COMMAND = 2, RAFT_ENTRY_MEMBERS = 3 };
+
+struct raft_member {
+    uint64_t id; /* random, made with the member's disk: an emptied disk is somebody else */
+    bool learner;
+    char address[RAFT_ADDRESS_MAX]; /* terminated text for the shell; means nothing here */
+};
+
+/* At most RAFT_VOTERS_MAX of them vote. Ids are not 0 and differ. */
+struct raft_members {
+    uint32_t count;
+    struct raft_member at[RAFT_NODES_MAX];
+};
+
+/* As bytes of a MEMBERS entry: u32 count, then for each u64 id, u8 learner, u8 n, n bytes address;
+ * little-endian. encode: dst holds RAFT_MEMBERS_SIZE_MAX; the size. decode: -E_CORRUPT. */
+size_t raft_members_encode(const struct raft_members *m, char *dst);
+int raft_members_decode(const char *bytes, size_t size, struct raft_members *ret_members) MUST_CHECK;
+/* NULL when id is none. */
+const struct raft_member *raft_members_find(const struct raft_members *m, uint64_t id);
 
 /* One entry of the log. Immutable once it is in a log; references are counted by one thread. */
 struct raft_entry {
@@ -68,7 +96,11 @@ enum raft_message_kind {
     RAFT_VOTE_REPLY,
     RAFT_APPEND, /* heartbeat too */
     RAFT_APPEND_REPLY,
-    RAFT_SNAPSHOT, /* the shell carries the snapshot at log_index with it */
+    /* The sender's shell streams its state machine as of any applied index >= log_index and puts
+     * that position into log_index and log_term; the receiver's shell steps the message when it has
+     * all of it, durable. One is asked for at a time; the sender reports with SNAPSHOT_SENT. */
+    RAFT_SNAPSHOT,
+    RAFT_TIMEOUT_NOW, /* the receiver shall campaign at once, without pre-vote */
 };
 
 struct raft_message {
@@ -81,10 +113,12 @@ struct raft_message {
     uint64_t commit;     /* APPEND */
     uint64_t read_round; /* APPEND, SNAPSHOT; echoed in the reply */
     bool ok;             /* replies: granted, matched */
+    bool forced;         /* VOTE: for a transfer of leadership; a living leader does not hinder it */
     bool early;          /* may be sent before the step's persist demands are durable */
     uint32_t entry_count;
     /* Borrowed from the log until the next step: ref to keep. */
     struct raft_entry *entries[RAFT_MESSAGE_ENTRIES_MAX];
+    const struct raft_members *members; /* SNAPSHOT, when received: those as of log_index; borrowed */
 };
 
 enum raft_event_kind {
@@ -94,8 +128,17 @@ enum raft_event_kind {
     RAFT_RECEIVE,   /* a message arrived */
     RAFT_PERSISTED, /* what is durable by now */
     RAFT_READ,      /* a linearizable read waits, numbered read_seq (rising) */
-    RAFT_COMPACT,   /* entries up to compact_index (applied) may leave memory: a durable snapshot
-                       at exactly that index covers them, or there are no peers */
+    RAFT_COMPACT,   /* entries up to compact_index (applied) may leave memory: who still needs them
+                       gets a snapshot */
+    RAFT_CHANGE,    /* members: the wanted membership, differing in one member. -E_UNAVAILABLE
+                       unless leader; -E_BUSY: an earlier change, or this term's first entry, is not
+                       committed; -E_BAD_REQUEST: differs in none or in more than one, or breaks a
+                       bound; -E_CONFLICT: makes a voter of a learner that is not caught up */
+    RAFT_TRANSFER,  /* leadership to the voter `peer`. -E_UNAVAILABLE unless leader; -E_BAD_REQUEST: no
+                       voter. Until it is done, or an election timeout passed, PROPOSE, CHANGE and
+                       TRANSFER are refused with -E_BUSY */
+    RAFT_SNAPSHOT_SENT, /* the stream to `peer` ended; sent_ok: the state after entry `index` is
+                           delivered, its answer follows */
 };
 
 struct raft_event {
@@ -107,6 +150,9 @@ struct raft_event {
     uint64_t index, term;               /* PERSISTED: newest durable entry (0, 0: none) */
     uint64_t read_seq;
     uint64_t compact_index;
+    const struct raft_members *members; /* CHANGE */
+    uint64_t peer;                      /* TRANSFER, SNAPSHOT_SENT */
+    bool sent_ok;
 };
 
 /* What the shell must do, in this order: install, persist, send, apply, answer reads. */
@@ -130,9 +176,8 @@ struct raft_actions {
 enum raft_role { RAFT_FOLLOWER, RAFT_PRE_CANDIDATE, RAFT_CANDIDATE, RAFT_LEADER };
 
 struct raft_config {
-    uint64_t id; /* one of nodes */
-    uint64_t nodes[RAFT_NODES_MAX];
-    uint32_t node_count;
+    uint64_t id;
+    struct raft_members members; /* as of base; none: this node waits to be added */
     uint32_t election_ticks;  /* timeout is random in [this, 2 * this); 0: 10 */
     uint32_t heartbeat_ticks; /* 0: 1 */
     uint64_t seed;
@@ -144,11 +189,13 @@ struct raft_config {
 
 struct raft_peer {
     uint64_t id;
+    bool learner;
     uint64_t next, match;
     uint64_t read_round; /* newest round it confirmed */
     bool granted;        /* its vote in the present (pre-)election */
     bool heard;          /* since the last quorum check */
     bool probing;        /* position unknown: one message at a time */
+    bool streaming;      /* a snapshot is under way: heartbeats only */
 };
 
 struct raft_log {
@@ -170,14 +217,20 @@ struct raft {
     uint64_t apply_to;
     uint64_t read_requested, read_round, read_round_seq, read_round_index, read_answered;
     uint32_t ticks, timeout_ticks, election_ticks, heartbeat_ticks, quorum_ticks;
-    uint32_t peer_count; /* without this node */
-    struct raft_peer peers[RAFT_NODES_MAX - 1];
+    struct raft_members members;        /* those that count */
+    uint64_t members_index;             /* of their entry; base_index or less: not in the log */
+    struct raft_members members_before; /* once more when members_index is truncated */
+    uint32_t peer_count;                /* without this node */
+    struct raft_peer peers[RAFT_NODES_MAX];
+    bool self_voter; /* member and no learner */
+    uint64_t transfer_to; /* 0: none */
+    uint32_t transfer_ticks;
     bool self_granted;
     struct raft_entry *spare_noop; /* so that becoming leader cannot fail */
     struct prng prng;
 };
 
-/* -E_INVALID: id is not among the nodes, a node twice, or too many. */
+/* -E_INVALID: an id is 0 or there twice, or they are too many. */
 int raft_init(struct raft *r, const struct raft_config *c) MUST_CHECK;
 void raft_done(struct raft *r);
 /* Before RAFT_START: adds a durable entry at last + 1; takes its own reference. */

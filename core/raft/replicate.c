@@ -13,6 +13,7 @@ void raft_become_leader(struct raft *r, struct raft_actions *a)
         p->next = r->log.last + 1;
         p->heard = true;
         p->probing = true;
+        p->streaming = false;
         p->read_round = 0;
     }
     /* An entry of the new term: only with it do those of earlier terms commit. */
@@ -27,6 +28,19 @@ void raft_become_leader(struct raft *r, struct raft_actions *a)
     raft_broadcast(r, a, true);
 }
 
+enum { MESSAGE_BYTES = 1024 * 1024 }; /* of entries, unless the first is larger */
+
+/* Keeps a peer that is being sent the state, or must be, from calling an election. */
+static void send_heartbeat(struct raft *r, struct raft_actions *a, const struct raft_peer *p)
+{
+    struct raft_message *m = raft_send(r, a, RAFT_APPEND, p->id);
+    m->early = true;
+    m->log_index = p->match;
+    m->log_term = raft_log_term(&r->log, p->match);
+    m->commit = r->commit;
+    m->read_round = r->read_round;
+}
+
 static void send_snapshot(struct raft *r, struct raft_actions *a, struct raft_peer *p)
 {
     struct raft_message *m = raft_send(r, a, RAFT_SNAPSHOT, p->id);
@@ -35,10 +49,15 @@ static void send_snapshot(struct raft *r, struct raft_actions *a, struct raft_pe
     m->log_term = r->log.base_term;
     m->read_round = r->read_round;
     p->probing = true;
+    p->streaming = true;
 }
 
 static void send_append(struct raft *r, struct raft_actions *a, struct raft_peer *p)
 {
+    if (p->streaming) {
+        send_heartbeat(r, a, p);
+        return;
+    }
     if (p->next <= r->log.base_index) {
         send_snapshot(r, a, p);
         return;
@@ -50,10 +69,15 @@ static void send_append(struct raft *r, struct raft_actions *a, struct raft_peer
     m->commit = r->commit;
     m->read_round = r->read_round;
     uint64_t window_end = p->match + RAFT_WINDOW_ENTRIES;
+    size_t bytes = 0;
     for (uint64_t i = p->next; i <= r->log.last && i <= window_end; i++) {
         if (m->entry_count == RAFT_MESSAGE_ENTRIES_MAX)
             break;
-        m->entries[m->entry_count++] = raft_log_at(&r->log, i);
+        struct raft_entry *e = raft_log_at(&r->log, i);
+        bytes += e->size;
+        if (m->entry_count && bytes > MESSAGE_BYTES)
+            break;
+        m->entries[m->entry_count++] = e;
     }
     if (!p->probing)
         p->next += m->entry_count; /* optimistic: a refusal moves it back */
@@ -63,7 +87,7 @@ void raft_broadcast(struct raft *r, struct raft_actions *a, bool even_if_empty)
 {
     for (uint32_t i = 0; i < r->peer_count; i++) {
         struct raft_peer *p = &r->peers[i];
-        if (even_if_empty || (!p->probing && p->next <= r->log.last))
+        if (even_if_empty || (!p->probing && !p->streaming && p->next <= r->log.last))
             send_append(r, a, p);
     }
 }
@@ -74,18 +98,26 @@ void raft_commit_advance(struct raft *r, struct raft_actions *a)
     uint64_t positions[RAFT_NODES_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i <= r->peer_count; i++) {
-        uint64_t position = i < r->peer_count ? r->peers[i].match : r->persisted;
+        bool self = i == r->peer_count;
+        if (self ? !r->self_voter : r->peers[i].learner)
+            continue;
+        uint64_t position = self ? r->persisted : r->peers[i].match;
         uint32_t at = count++;
         for (; at > 0 && positions[at - 1] < position; at--)
             positions[at] = positions[at - 1];
         positions[at] = position;
     }
+    if (count < raft_majority(r)) /* no voters at all */
+        return;
     uint64_t to = positions[raft_majority(r) - 1];
     if (to <= r->commit || raft_log_term(&r->log, to) != r->hard.term)
         return;
     r->commit = to;
     raft_broadcast(r, a, true);
     raft_read_advance(r, a);
+    /* Who removed itself has done its work. */
+    if (!r->self_voter && r->commit >= r->members_index)
+        raft_become_follower(r, a, r->hard.term, 0);
 }
 
 /* Highest index that may still agree: just before the first entry of the term that does not. */
@@ -101,6 +133,7 @@ static uint64_t conflict_hint(const struct raft *r, uint64_t index)
 
 static void append_entries(struct raft *r, struct raft_actions *a, const struct raft_message *m)
 {
+    uint64_t from = 0;
     for (uint32_t i = 0; i < m->entry_count; i++) {
         struct raft_entry *e = m->entries[i];
         if (e->index <= r->log.base_index || raft_log_term(&r->log, e->index) == e->term)
@@ -108,13 +141,18 @@ static void append_entries(struct raft *r, struct raft_actions *a, const struct 
         if (e->index <= r->log.last) {
             ASSERT(e->index > r->commit);
             raft_log_truncate(&r->log, e->index - 1);
+            raft_members_truncated(r);
             if (r->persisted > r->log.last)
                 r->persisted = r->log.last;
         }
         if (!a->append_from)
             a->append_from = e->index;
+        if (!from)
+            from = e->index;
         raft_log_push(&r->log, raft_entry_ref(e));
     }
+    if (from)
+        raft_members_appended(r, from);
 }
 
 void raft_receive_append(struct raft *r, struct raft_actions *a, const struct raft_message *m)
@@ -148,6 +186,7 @@ void raft_receive_snapshot(struct raft *r, struct raft_actions *a, const struct 
     if (m->log_index > r->commit) {
         raft_log_reset(&r->log, m->log_index, m->log_term);
         r->commit = r->persisted = r->apply_to = m->log_index;
+        raft_members_set(r, m->members, 0);
         a->install_snapshot = true;
     }
     struct raft_message *reply = raft_send(r, a, RAFT_APPEND_REPLY, m->from);
@@ -163,6 +202,8 @@ void raft_receive_append_reply(struct raft *r, struct raft_actions *a,
     if (r->role != RAFT_LEADER)
         return;
     struct raft_peer *p = raft_peer_of(r, m->from);
+    if (!p)
+        return;
     p->heard = true;
     if (m->read_round > p->read_round && m->read_round <= r->read_round)
         p->read_round = m->read_round;
@@ -177,10 +218,14 @@ void raft_receive_append_reply(struct raft *r, struct raft_actions *a,
             p->probing = false;
         uint64_t commit = r->commit;
         raft_commit_advance(r, a);
-        bool sent = r->commit != commit;
+        if (r->role != RAFT_LEADER)
+            return;
+        bool sent = r->commit != commit || p->streaming;
         if (!sent && !p->probing && (moved || was_probing) && p->next <= r->log.last)
             send_append(r, a, p);
-    } else if (!m->ok && m->log_index + 1 < p->next) {
+        if (moved)
+            raft_transfer_advance(r, a, p);
+    } else if (!m->ok && m->log_index + 1 < p->next && !p->streaming) {
         /* Late refusals may lie behind what has matched since. */
         p->next = (m->log_index > p->match ? m->log_index : p->match) + 1;
         p->probing = true;
@@ -189,11 +234,25 @@ void raft_receive_append_reply(struct raft *r, struct raft_actions *a,
     raft_read_advance(r, a);
 }
 
+void raft_snapshot_sent(struct raft *r, struct raft_actions *a, const struct raft_event *e)
+{
+    struct raft_peer *p = r->role == RAFT_LEADER ? raft_peer_of(r, e->peer) : NULL;
+    if (!p || !p->streaming)
+        return;
+    p->streaming = false;
+    p->probing = true;
+    if (!e->sent_ok)
+        return; /* the next heartbeat asks again */
+    if (p->next <= e->index)
+        p->next = e->index + 1;
+    send_append(r, a, p);
+}
+
 static bool round_confirmed(const struct raft *r)
 {
-    uint32_t confirmed = 1;
+    uint32_t confirmed = r->self_voter;
     for (uint32_t i = 0; i < r->peer_count; i++)
-        confirmed += r->peers[i].read_round >= r->read_round;
+        confirmed += !r->peers[i].learner && r->peers[i].read_round >= r->read_round;
     return confirmed >= raft_majority(r);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "base/assert.h"
 #include "base/mem.h"
+#include "store/format.h"
 #include "store/store_int.h"
 #include "store/value.h"
 
@@ -107,6 +108,56 @@ static int ops_apply(struct store *s, struct command_reader *r, struct pending *
     return rc;
 }
 
+/* A sum over all values, so that it follows each change and says nothing of the order. */
+static uint64_t value_hash(const struct store_value *v)
+{
+    uint64_t h = v->key_size;
+    size_t n = (size_t)v->key_size + v->size, i = 0;
+    for (; i + 8 <= n; i += 8)
+        h = ((h << 29 | h >> 35) ^ get_u64(v->bytes + i)) * 0x9e3779b97f4a7c15u;
+    for (; i < n; i++)
+        h = ((h << 29 | h >> 35) ^ (unsigned char)v->bytes[i]) * 0x9e3779b97f4a7c15u;
+    h = (h ^ (uint64_t)v->mod_revision) * 0xbf58476d1ce4e5b9u;
+    h = (h ^ (uint64_t)v->create_revision) * 0x94d049bb133111ebu;
+    h = (h ^ (uint64_t)v->version) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 32;
+}
+
+static void count(struct store *s, const struct store_value *v, bool here)
+{
+    uint64_t bytes = (uint64_t)v->size + v->key_size, hash = value_hash(v);
+    s->value_bytes += here ? bytes : -bytes;
+    s->state_hash += here ? hash : -hash;
+}
+
+static bool count_one(void *ctx, struct store_value *v)
+{
+    count(ctx, v, true);
+    return true;
+}
+
+void store_count(struct store *s)
+{
+    s->value_bytes = s->state_hash = 0;
+    tree_range(s->root, STR(""), STR(""), count_one, s);
+}
+
+void store_replace(struct store *s, struct tree_node *root, const struct snapfile_meta *meta)
+{
+    ASSERT(watch_index_empty(&s->watches) && s->history.staged == 0);
+    tree_unref(s->root);
+    s->root = root;
+    s->revision = meta->revision;
+    s->applied = meta->index;
+    s->applied_term = meta->term;
+    s->members = meta->members;
+    history_done(&s->history);
+    history_init(&s->history, s->o.history_revisions, s->o.history_bytes, meta->revision);
+    s->hash_at = 0;
+    s->hash_from = meta->index;
+    store_count(s);
+}
+
 static void publish(struct store *s, struct tree_node *root)
 {
     uint64_t from = s->history.next, to = from + s->history.staged;
@@ -116,8 +167,10 @@ static void publish(struct store *s, struct tree_node *root)
     history_publish(&s->history);
     for (uint64_t i = from; i < to; i++) {
         const struct store_event *e = history_at(&s->history, i);
-        s->value_bytes += e->value ? e->value->size + e->value->key_size : 0;
-        s->value_bytes -= e->previous ? e->previous->size + e->previous->key_size : 0;
+        if (e->value)
+            count(s, e->value, true);
+        if (e->previous)
+            count(s, e->previous, false);
     }
     watch_dispatch(&s->watches, from, to);
     history_trim(&s->history, watch_pinned(&s->watches));

@@ -9,6 +9,22 @@
 
 enum { HEAD = 4, COMPARE_HEAD = 11, OP_HEAD = 7 };
 
+int command_origin_read(struct str entry, struct command_origin *ret_origin,
+                        struct str *ret_command)
+{
+    if (entry.n < COMMAND_ORIGIN_BYTES)
+        return -E_CORRUPT;
+    *ret_origin = (struct command_origin){get_u64(entry.p), get_u64(entry.p + 8)};
+    *ret_command = str_make(entry.p + COMMAND_ORIGIN_BYTES, entry.n - COMMAND_ORIGIN_BYTES);
+    return 0;
+}
+
+void command_origin_write(char *dst, struct command_origin o)
+{
+    put_u64(dst, o.session);
+    put_u64(dst + 8, o.sequence);
+}
+
 size_t command_size(const struct command *c, int *ret_rc)
 {
     size_t size = HEAD;
@@ -121,4 +137,21 @@ int command_next_op(struct command_reader *r, struct store_op *ret_op)
     r->at += OP_HEAD + key_size + value_size;
     r->ops--;
     return 1;
+}
+
+int command_check(struct str bytes)
+{
+    struct command_reader r;
+    struct store_compare c;
+    struct store_op op;
+    int rc = command_read(bytes, &r);
+    if (rc)
+        return rc;
+    while ((rc = command_next_compare(&r, &c)) > 0)
+        ;
+    if (rc)
+        return rc;
+    while ((rc = command_next_op(&r, &op)) > 0)
+        ;
+    return rc;
 }

@@ -6,12 +6,13 @@
 #include "store/crc32c.h"
 #include "store/format.h"
 
-enum { SLOT_BYTES = 48, SLOT_STRIDE = 4096, VERSION = 1 };
+enum { SLOT_BYTES = 56, SLOT_STRIDE = 4096, VERSION = 2 };
 static const char magic[8] = {'K', 'E', 'E', 'L', 'H', 'R', 'D', '1'};
 
 struct slot {
     uint64_t log_id, sequence;
     struct raft_hard hard;
+    bool joins;
 };
 
 static uint32_t slot_crc(const char *p)
@@ -27,6 +28,7 @@ static void slot_encode(char *p, const struct slot *s)
     put_u64(p + 24, s->sequence);
     put_u64(p + 32, s->hard.term);
     put_u64(p + 40, s->hard.vote);
+    put_u64(p + 48, s->joins);
     put_u32(p + 12, slot_crc(p));
 }
 
@@ -39,7 +41,8 @@ static int slot_decode(const char *p, struct slot *ret_slot)
         return -E_UNSUPPORTED;
     *ret_slot = (struct slot){get_u64(p + 16),
                               get_u64(p + 24),
-                              {.term = get_u64(p + 32), .vote = get_u64(p + 40)}};
+                              {.term = get_u64(p + 32), .vote = get_u64(p + 40)},
+                              get_u64(p + 48) & 1};
     return 0;
 }
 
@@ -60,13 +63,13 @@ static int slots_write(struct disk *d, struct disk_file *file, const struct slot
     return 0;
 }
 
-int hard_create(struct disk *d, uint64_t log_id, struct err *err)
+int hard_create(struct disk *d, uint64_t log_id, bool joins, struct err *err)
 {
     struct disk_file *file = NULL;
     int rc = d->ops->open(d->ctx, "hard.tmp", true, &file);
     if (rc)
         return err_set(err, -rc, "store file hard.tmp: open: %s", err_text(rc));
-    struct slot s = {.log_id = log_id, .sequence = 1};
+    struct slot s = {.log_id = log_id, .sequence = 1, .joins = joins};
     rc = slots_write(d, file, &s, err);
     d->ops->close(d->ctx, file);
     if (rc)
@@ -119,13 +122,13 @@ int hard_open(struct disk *d, struct hard_file *ret_file, struct err *err)
         d->ops->close(d->ctx, file);
         return rc;
     }
-    *ret_file = (struct hard_file){file, s.log_id, s.sequence, s.hard};
+    *ret_file = (struct hard_file){file, s.log_id, s.sequence, s.hard, s.joins};
     return 0;
 }
 
 int hard_save(struct disk *d, struct hard_file *f, struct raft_hard hard, struct err *err)
 {
-    struct slot s = {f->log_id, f->sequence + 1, hard};
+    struct slot s = {f->log_id, f->sequence + 1, hard, f->joins};
     int rc = slots_write(d, f->file, &s, err);
     if (rc)
         return rc;

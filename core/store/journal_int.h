@@ -5,7 +5,7 @@
 #include "store/journal.h"
 
 enum {
-    SEGMENT_VERSION = 1,
+    SEGMENT_VERSION = 2,
     SEGMENT_HEAD = 40,
     SEGMENT_DATA_AT = 4096,
     FRAME_HEAD = 32,

@@ -108,7 +108,7 @@ static int entries_read(struct recovery *r, uint64_t at, const char *p, size_t n
             .index = get_u64(p + 8),
             .term = get_u64(p + 16),
         };
-        if (head.kind < RAFT_ENTRY_NOOP || head.kind > RAFT_ENTRY_COMMAND)
+        if (head.kind < RAFT_ENTRY_NOOP || head.kind > RAFT_ENTRY_MEMBERS)
             return corrupt(r, at, "an entry of an unknown kind");
         if (head.size > (size_t)(end - p) - ENTRY_HEAD)
             return corrupt(r, at, "an entry is longer than its frame");

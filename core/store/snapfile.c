@@ -6,22 +6,22 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/limits.h"
 #include "base/mem.h"
 #include "store/crc32c.h"
 #include "store/format.h"
-#include "store/value.h"
+#include "store/record.h"
 
 enum {
-    VERSION = 1,
-    HEAD = 64,
+    VERSION = 2,
+    HEAD_FIXED = 64,
+    HEAD = 1024,
     BLOCK_HEAD = 16,
-    RECORD_HEAD = 30,
     BLOCK_FULL = 128 * 1024, /* a block ends with the record that passes this */
-    BLOCK_MAX = BLOCK_FULL + RECORD_HEAD + STORE_KEY_MAX + LIMIT_OBJECT_BYTES,
+    BLOCK_MAX = BLOCK_FULL + RECORD_MAX,
     SYNC_EVERY = 4 * 1024 * 1024, /* so that no single sync holds up commits for long */
     NAME_MAX_BYTES = 32,
 };
+_Static_assert(HEAD_FIXED + RAFT_MEMBERS_SIZE_MAX <= HEAD, "the members fit into the header");
 static const char magic[8] = {'K', 'E', 'E', 'L', 'S', 'N', 'P', '1'};
 static const char tmp_name[] = "snap.tmp";
 
@@ -78,6 +78,7 @@ int snapfile_begin(struct snapfile_writer *w, struct disk *d, const struct snapf
     put_u64(head + 32, meta->term);
     put_u64(head + 40, (uint64_t)meta->revision);
     put_u64(head + 48, tree_total(root));
+    put_u32(head + 56, (uint32_t)raft_members_encode(&meta->members, head + HEAD_FIXED));
     put_u32(head + 12, crc32c(crc32c(0, head, 12), head + 16, HEAD - 16));
     rc = d->ops->write(d->ctx, w->file, 0, head, HEAD);
     return rc ? failed(w, err, rc, "writing") : 0;
@@ -103,14 +104,7 @@ static bool add_record(void *ctx, struct store_value *v)
 {
     struct snapfile_writer *w = ctx;
     struct str key = store_value_key(v);
-    char head[RECORD_HEAD];
-    put_u16(head, (uint16_t)v->key_size);
-    put_u32(head + 2, v->size);
-    put_u64(head + 6, (uint64_t)v->create_revision);
-    put_u64(head + 14, (uint64_t)v->mod_revision);
-    put_u64(head + 22, (uint64_t)v->version);
-    buf_append(&w->block, head, RECORD_HEAD);
-    buf_append(&w->block, v->bytes, (size_t)v->key_size + v->size);
+    store_record_append(&w->block, v);
     /* The least key behind this one is it and a zero byte. */
     memcpy(w->last_key, key.p, key.n);
     w->last_key[key.n] = 0;
@@ -225,9 +219,14 @@ static int head_load(struct loader *l, uint64_t log_id, uint64_t index)
         return err_set(l->err, E_UNSUPPORTED,
                        "store file %s, offset 8: a format version this program does not know; use "
                        "the program that wrote it, or a newer one", l->name);
-    l->meta = (struct snapfile_meta){get_u64(p + 16), get_u64(p + 24), get_u64(p + 32),
-                                     (int64_t)get_u64(p + 40)};
+    l->meta.log_id = get_u64(p + 16);
+    l->meta.index = get_u64(p + 24);
+    l->meta.term = get_u64(p + 32);
+    l->meta.revision = (int64_t)get_u64(p + 40);
     l->keys = get_u64(p + 48);
+    uint32_t size = get_u32(p + 56);
+    if (size > HEAD - HEAD_FIXED || raft_members_decode(p + HEAD_FIXED, size, &l->meta.members))
+        return corrupt(l, "a header with members that make no sense");
     if (l->meta.log_id != log_id || l->meta.index != index)
         return corrupt(l, "it belongs to another store or position");
     l->at = HEAD;
@@ -236,22 +235,12 @@ static int head_load(struct loader *l, uint64_t log_id, uint64_t index)
 
 static int record_load(struct loader *l, const char **at, const char *end)
 {
-    const char *p = *at;
-    if (end - p < RECORD_HEAD)
-        return corrupt(l, "a record is cut short");
-    size_t key_size = get_u16(p), size = get_u32(p + 2);
-    if (key_size == 0 || key_size > STORE_KEY_MAX || size > LIMIT_OBJECT_BYTES ||
-        (size_t)(end - p) < RECORD_HEAD + key_size + size)
+    struct store_value *v, *old = NULL;
+    int rc = store_record_read(at, end, l->attach_free, &v);
+    if (rc == -E_CORRUPT)
         return corrupt(l, "a record is longer than its block");
-    struct store_value *v;
-    int rc = store_value_new(str_make(p + RECORD_HEAD, key_size),
-                             str_make(p + RECORD_HEAD + key_size, size), l->attach_free, &v);
     if (rc)
         return load_error(l, rc, "loading");
-    v->create_revision = (int64_t)get_u64(p + 6);
-    v->mod_revision = (int64_t)get_u64(p + 14);
-    v->version = (int64_t)get_u64(p + 22);
-    struct store_value *old = NULL;
     rc = tree_put(&l->root, v, &old);
     store_value_unref(v);
     if (rc)
@@ -260,7 +249,6 @@ static int record_load(struct loader *l, const char **at, const char *end)
         store_value_unref(old);
         return corrupt(l, "a key is there twice");
     }
-    *at = p + RECORD_HEAD + key_size + size;
     return 0;
 }
 

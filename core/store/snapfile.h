@@ -3,22 +3,24 @@
  * digits>". Written beside under "snap.tmp" in steps (so that commits go on between them), synced,
  * renamed, and only then do older snapshots and the log before it go.
  *
- * Little-endian. Header: "KEELSNP1", u32 version, u32 CRC32C of the rest of the 64 bytes,
- * u64 log id, u64 index, u64 term, i64 revision, u64 keys, u64 zero.
+ * Little-endian. Header: "KEELSNP1", u32 version, u32 CRC32C of the rest of the 1,024 bytes,
+ * u64 log id, u64 index, u64 term, i64 revision, u64 keys, u32 size of the members, u32 zero,
+ * members (raft.h), zeros.
  * Then blocks: u32 CRC32C of (log id, the rest), u32 payload size, u64 number (from 0), payload;
- * a payload is u16 key size, u32 value size, i64 create, modification revision, version, key,
- * value, and again. The last block is empty.
+ * a payload is records (record.h). The last block is empty.
  */
 #ifndef STORE_SNAPFILE_H
 #define STORE_SNAPFILE_H
 
 #include "base/buf.h"
 #include "port/disk.h"
+#include "raft/raft.h"
 #include "store/tree.h"
 
 struct snapfile_meta {
     uint64_t log_id, index, term;
     int64_t revision;
+    struct raft_members members; /* as of index */
 };
 
 struct snapfile_writer {

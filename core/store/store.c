@@ -6,7 +6,7 @@
 #include "store/store_int.h"
 #include "store/value.h"
 
-enum { ASK_SPACE_MS = 1000, CATCH_UP_MS = 0 };
+enum { ASK_SPACE_MS = 1000, CATCH_UP_MS = 0, TICK_MS = 50 };
 
 /* ---- opening and closing ---- */
 
@@ -30,6 +30,8 @@ static void set_defaults(struct store_options *o)
         o->segment_bytes = 8 * 1024 * 1024;
     if (!o->min_free_bytes)
         o->min_free_bytes = 8 * 1024 * 1024;
+    if (!o->tick_ms)
+        o->tick_ms = TICK_MS;
 }
 
 int store_open(const struct store_options *o, struct store **ret_store, struct err *err)
@@ -44,6 +46,7 @@ int store_open(const struct store_options *o, struct store **ret_store, struct e
     set_defaults(&s->o);
     s->revision = 1;
     list_init(&s->pending);
+    list_init(&s->readers);
     history_init(&s->history, s->o.history_revisions, s->o.history_bytes, 0);
     watch_index_init(&s->watches, &s->history);
     loop_fd_init(&s->fd, replica_on_fd, s);
@@ -51,6 +54,7 @@ int store_open(const struct store_options *o, struct store **ret_store, struct e
     loop_task_init(&s->watch_task, on_watch_task, s);
     loop_timer_init(&s->watch_timer, on_watch_task, s);
     loop_timer_init(&s->retry, replica_on_retry, s);
+    loop_timer_init(&s->tick, replica_on_tick, s);
     int rc = replica_open(s, err);
     if (rc) {
         store_close(s);
@@ -70,18 +74,82 @@ void store_close(struct store *s)
     loop_task_cancel(&s->watch_task);
     loop_timer_cancel(s->o.loop, &s->watch_timer);
     loop_timer_cancel(s->o.loop, &s->retry);
-    while (!list_empty(&s->pending)) {
-        struct pending *p = LIST_FIRST(&s->pending, struct pending, link);
-        struct store_result closed = {-E_CLOSED, -1, s->revision};
-        list_remove(&p->link);
-        p->done(p->ctx, &closed);
-        pending_free(p);
-    }
+    loop_timer_cancel(s->o.loop, &s->tick);
+    if (s->change_ready)
+        s->change_ready(s->change_ctx, -E_CLOSED);
+    forward_close(s);
     watch_index_done(&s->watches);
     history_done(&s->history);
     tree_unref(s->root);
     s->disk.ops->done(s->disk.ctx);
     mem_free(s);
+}
+
+/* ---- replicas ---- */
+
+uint64_t store_id(const struct store *s)
+{
+    return s->raft.id;
+}
+
+uint64_t store_leader(const struct store *s)
+{
+    return s->raft.leader;
+}
+
+bool store_leading(const struct store *s)
+{
+    return s->leading;
+}
+
+const struct raft_members *store_members(const struct store *s)
+{
+    return &s->raft.members;
+}
+
+uint64_t store_member_match(const struct store *s, uint64_t id)
+{
+    if (s->raft.role != RAFT_LEADER)
+        return 0;
+    for (uint32_t i = 0; i < s->raft.peer_count; i++)
+        if (s->raft.peers[i].id == id)
+            return s->raft.peers[i].match;
+    return id == s->raft.id ? s->raft.persisted : 0;
+}
+
+uint64_t store_last_index(const struct store *s)
+{
+    return raft_last_index(&s->raft);
+}
+
+int store_change_members(struct store *s, const struct raft_members *members, store_ready_fn *ready,
+                         void *ctx)
+{
+    struct raft_event event = {.kind = RAFT_CHANGE, .members = members};
+    if (s->failed || s->closing)
+        return -E_CLOSED;
+    if (s->change_ready)
+        return -E_BUSY;
+    int rc = replica_step(s, &event);
+    if (rc)
+        return rc;
+    s->change_ready = ready;
+    s->change_ctx = ctx;
+    s->change_index = raft_last_index(&s->raft);
+    s->change_term = s->raft.hard.term;
+    replica_flush_soon(s);
+    return 0;
+}
+
+int store_transfer(struct store *s, uint64_t to)
+{
+    struct raft_event event = {.kind = RAFT_TRANSFER, .peer = to};
+    if (s->failed || s->closing)
+        return -E_CLOSED;
+    int rc = replica_step(s, &event);
+    if (!rc)
+        replica_flush_soon(s);
+    return rc;
 }
 
 /* ---- reading ---- */
@@ -154,11 +222,8 @@ uint64_t store_snapshot_count(struct store_snapshot *snap, struct str from, stru
 /* ---- writing ---- */
 
 /* Deletes pass longer than puts: they are what makes room. */
-static int space_check(struct store *s, const struct command *c)
+int store_space_check(struct store *s, bool only_deletes)
 {
-    bool only_deletes = true;
-    for (size_t i = 0; i < c->op_count; i++)
-        only_deletes = only_deletes && c->ops[i].is_delete;
     uint64_t least = only_deletes ? s->o.min_free_bytes / 2 : s->o.min_free_bytes;
     if (s->free_bytes >= least)
         return 0;
@@ -170,6 +235,14 @@ static int space_check(struct store *s, const struct command *c)
     return -E_NO_SPACE;
 }
 
+static bool deletes_only(const struct command *c)
+{
+    bool only = true;
+    for (size_t i = 0; i < c->op_count; i++)
+        only = only && c->ops[i].is_delete;
+    return only;
+}
+
 static int pending_new(struct store *s, const struct command *c, size_t size,
                        struct pending **ret_pending)
 {
@@ -177,7 +250,7 @@ static int pending_new(struct store *s, const struct command *c, size_t size,
     if (!p)
         return -E_NOMEM;
     p->op_count = c->op_count;
-    int rc = raft_entry_new(RAFT_ENTRY_COMMAND, size, &p->entry);
+    int rc = raft_entry_new(RAFT_ENTRY_COMMAND, COMMAND_ORIGIN_BYTES + size, &p->entry);
     for (size_t i = 0; !rc && i < c->op_count; i++)
         if (!c->ops[i].is_delete)
             rc = store_value_new(c->ops[i].key, c->ops[i].value, s->o.attach_free, &p->values[i]);
@@ -185,7 +258,9 @@ static int pending_new(struct store *s, const struct command *c, size_t size,
         pending_free(p);
         return rc;
     }
-    command_encode(c, p->entry->bytes);
+    p->sequence = ++s->sequence;
+    command_origin_write(p->entry->bytes, (struct command_origin){s->session, p->sequence});
+    command_encode(c, p->entry->bytes + COMMAND_ORIGIN_BYTES);
     *ret_pending = p;
     return 0;
 }
@@ -199,7 +274,7 @@ int store_txn(struct store *s, const struct store_compare *compares, size_t comp
         return -E_CLOSED;
     size_t size = command_size(&c, &rc);
     if (!rc && op_count > 0)
-        rc = space_check(s, &c);
+        rc = store_space_check(s, deletes_only(&c));
     if (rc)
         return rc;
     if (s->pending_count >= STORE_PENDING_MAX || s->pending_bytes >= STORE_PENDING_BYTES)
@@ -208,19 +283,12 @@ int store_txn(struct store *s, const struct store_compare *compares, size_t comp
     rc = pending_new(s, &c, size, &p);
     if (rc)
         return rc;
-    rc = replica_propose(s, p->entry);
-    if (rc) {
-        pending_free(p);
-        return rc;
-    }
     for (size_t i = 0; i < op_count; i++)
         if (p->values[i])
             p->values[i]->attached = ops[i].attached;
     p->done = done;
     p->ctx = ctx;
-    list_push_back(&s->pending, &p->link);
-    s->pending_count++;
-    s->pending_bytes += size;
+    forward_add(s, p);
     return 0;
 }
 

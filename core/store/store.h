@@ -2,7 +2,8 @@
  * The store: bytes to bytes with revisions, durable, watched. One command is compares plus puts
  * and deletes on many keys, applied atomically or not at all; every command that changes anything
  * makes one new revision. A deterministic state machine under a Raft log; one replica is the
- * smallest cluster.
+ * smallest cluster. Any replica takes commands: one that does not lead sends them to the leader and
+ * answers when it has applied them itself, so that its caller reads what it wrote.
  *
  * Thread: the loop's. Disk work runs on one disk thread inside; commits waiting share one fsync.
  * Values are immutable and reference-counted (struct store_value): readers, caches and watchers
@@ -17,6 +18,7 @@
 #include "base/str.h"
 #include "loop/loop.h"
 #include "port/disk.h"
+#include "raft/raft.h"
 
 struct store;
 
@@ -26,6 +28,22 @@ enum {
     STORE_COMMAND_MAX = 4 * 1024 * 1024,     /* bytes of one command */
     STORE_PENDING_MAX = 8192,                /* commands in flight */
     STORE_PENDING_BYTES = 16 * 1024 * 1024,
+    STORE_MESSAGE_MAX = 8 * 1024 * 1024, /* between replicas */
+};
+
+/* What carries messages to other replicas. */
+struct store_transport_ops {
+    /* Copies the parts, which together are one message (<= STORE_MESSAGE_MAX), for member `to`, and
+     * sends it when it can; or drops it (no connection, queue full): a message may be lost, but
+     * none arrives twice or overtakes another of the same sender and receiver. Never blocks, never
+     * calls the store. */
+    void (*send)(void *ctx, uint64_t to, const struct str *parts, size_t count);
+    /* Whom to reach, and where: at the opening and at each change. Borrowed for the call. */
+    void (*members)(void *ctx, const struct raft_members *members);
+};
+struct store_transport {
+    const struct store_transport_ops *ops; /* NULL: there are no other replicas */
+    void *ctx;
 };
 
 /* A key with its value at one revision. Immutable. */
@@ -65,6 +83,17 @@ struct store_options {
     /* Below: writes are refused with -E_NO_SPACE, and below half of it deletes too; 0: 8 MiB. */
     uint64_t min_free_bytes;
     uint64_t seed; /* random: log records are salted with it, so that no value can forge one */
+    /* -- replicas -- */
+    struct store_transport transport;
+    /* Where the others reach this one; kept in the membership when the cluster begins with this
+     * replica. Borrowed for store_open; NULL: "". */
+    const char *address;
+    /* A new store does not begin a cluster of itself but waits to be added to one. */
+    bool join;
+    uint32_t tick_ms; /* 0: 50. An election timeout is 10 to 20 ticks, a heartbeat 1 */
+    /* This replica begins or ceases to lead; also from store_open (never from store_close). What
+     * only one may do (controllers, expiry) is done between the two. */
+    void (*on_leading)(void *ctx, bool leading);
     /* No disk thread: its work is done in the loop's turns, in an order that depends on nothing
      * but the calls. For simulation. */
     bool synchronous;
@@ -76,6 +105,29 @@ int store_open(const struct store_options *o, struct store **ret_store, struct e
 /* Waits for the disk thread; commands in flight get -E_CLOSED (they may still be found done at the
  * next open). Frees watches. Not from within a callback of the store. */
 void store_close(struct store *s);
+
+/* ---- replicas ---- */
+uint64_t store_id(const struct store *s); /* this replica; made with the disk's first opening */
+uint64_t store_leader(const struct store *s); /* 0: unknown */
+bool store_leading(const struct store *s);
+const struct raft_members *store_members(const struct store *s); /* borrowed until the next turn */
+/* How far member id is known to be, as of the leader; 0 when unknown or not leading. */
+uint64_t store_member_match(const struct store *s, uint64_t id);
+uint64_t store_last_index(const struct store *s);
+/* A message of another replica, as its transport was given it. Bytes of a member are ours, yet
+ * checked: -E_CORRUPT, and nothing changed. */
+int store_receive(struct store *s, uint64_t from, struct str message) MUST_CHECK;
+/* rc: 0; -E_UNAVAILABLE: no leader, nothing was done; -E_TIMEOUT: perhaps done. */
+typedef void store_ready_fn(void *ctx, int rc);
+/* Calls ready when everything acknowledged anywhere before this call is applied here: a read after
+ * that is linearizable. Exactly once, perhaps at once, at the latest after some election timeouts.
+ * Nonzero return: not called: -E_CLOSED, -E_NOMEM, -E_BUSY. */
+int store_read(struct store *s, store_ready_fn *ready, void *ctx) MUST_CHECK;
+/* As RAFT_CHANGE and RAFT_TRANSFER, on the leader (-E_UNAVAILABLE elsewhere). ready, when the change
+ * is committed or can no longer be. */
+int store_change_members(struct store *s, const struct raft_members *members, store_ready_fn *ready,
+                         void *ctx) MUST_CHECK;
+int store_transfer(struct store *s, uint64_t to) MUST_CHECK;
 
 int64_t store_revision(const struct store *s); /* latest applied; starts at 1 in a new store */
 int64_t store_compacted(const struct store *s); /* history up to and including this may be gone */
@@ -117,7 +169,9 @@ struct store_op {
     void *attached;
 };
 struct store_result {
-    int rc;           /* 0; -E_CONFLICT: a compare failed, nothing changed; -E_NO_SPACE; -E_CLOSED */
+    /* 0; -E_CONFLICT: a compare failed, nothing changed; -E_NO_SPACE; -E_BUSY; -E_UNAVAILABLE: no
+     * leader, nothing was done; -E_TIMEOUT, -E_CLOSED: perhaps done. */
+    int rc;
     int failed_compare; /* index when -E_CONFLICT, else -1 */
     int64_t revision; /* of the change, or the current one */
 };

@@ -264,3 +264,8 @@ uint64_t watch_pinned(const struct watch_index *x)
             pinned = w->next;
     return pinned;
 }
+
+bool watch_index_empty(const struct watch_index *x)
+{
+    return x->length_count == 0;
+}

@@ -46,6 +46,7 @@ static inline bool watch_catching(const struct watch_index *x)
 {
     return !list_empty(&x->catching);
 }
+bool watch_index_empty(const struct watch_index *x);
 /* Least sequence still needed. */
 uint64_t watch_pinned(const struct watch_index *x);
 

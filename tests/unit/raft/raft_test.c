@@ -26,7 +26,7 @@ static int do_step(struct raft *r, struct raft_event e)
 
 static void single_init(struct raft *r)
 {
-    struct raft_config c = {.id = 1, .nodes = {1}, .node_count = 1, .seed = 1};
+    struct raft_config c = {.id = 1, .members = {1, {{.id = 1}}}, .seed = 1};
     assert_int_equal(raft_init(r, &c), 0);
 }
 
@@ -123,7 +123,7 @@ static void an_entry_of_an_earlier_term_commits_only_with_one_of_this_term(void 
     (void)state;
     struct raft r;
     struct raft_config c = {
-        .id = 1, .nodes = {1, 2, 3}, .node_count = 3, .seed = 1, .hard = {.term = 3}};
+        .id = 1, .members = {3, {{.id = 1}, {.id = 2}, {.id = 3}}}, .seed = 1, .hard = {.term = 3}};
     assert_int_equal(raft_init(&r, &c), 0);
     struct raft_entry *e;
     assert_int_equal(raft_entry_new(RAFT_ENTRY_COMMAND, 0, &e), 0);
@@ -176,11 +176,11 @@ static void wrong_configurations_are_refused(void **state)
 {
     (void)state;
     struct raft r;
-    struct raft_config twice = {.id = 1, .nodes = {1, 1}, .node_count = 2};
-    struct raft_config absent = {.id = 3, .nodes = {1, 2}, .node_count = 2};
-    struct raft_config many = {.id = 1, .nodes = {1}, .node_count = RAFT_NODES_MAX + 1};
+    struct raft_config twice = {.id = 1, .members = {2, {{.id = 1}, {.id = 1}}}};
+    struct raft_config nameless = {.id = 1, .members = {2, {{.id = 1}, {.id = 0}}}};
+    struct raft_config many = {.id = 1, .members = {RAFT_NODES_MAX + 1, {{.id = 1}}}};
     assert_int_equal(raft_init(&r, &twice), -E_INVALID);
-    assert_int_equal(raft_init(&r, &absent), -E_INVALID);
+    assert_int_equal(raft_init(&r, &nameless), -E_INVALID);
     assert_int_equal(raft_init(&r, &many), -E_INVALID);
 }
 
@@ -423,8 +423,7 @@ static void node_start(struct cluster *c, int i)
 {
     struct sim_raft *n = &c->nodes[i];
     struct raft_config config = {.id = (uint64_t)i + 1,
-                                 .nodes = {1, 2, 3},
-                                 .node_count = NODES,
+                                 .members = {NODES, {{.id = 1}, {.id = 2}, {.id = 3}}},
                                  .election_ticks = 3, /* many elections, many rivals */
                                  .seed = prng_next(&c->prng),
                                  .hard = n->disk.hard,
@@ -466,8 +465,17 @@ static void deliver(struct cluster *c)
     struct sim_raft *n = &c->nodes[p->m.to - 1];
     struct raft_event e = {.kind = RAFT_RECEIVE, .message = &p->m};
     bool cut = c->isolated && (c->isolated == p->m.to || c->isolated == p->m.from);
-    if (n->up && !cut && do_step(&n->r, e) == 0)
+    static const struct raft_members members = {NODES, {{.id = 1}, {.id = 2}, {.id = 3}}};
+    p->m.members = &members;
+    bool taken = n->up && !cut && do_step(&n->r, e) == 0;
+    if (taken)
         perform(c, n, &p->m, p->snapshot_hash);
+    struct sim_raft *sender = &c->nodes[p->m.from - 1];
+    if (p->m.kind == RAFT_SNAPSHOT && sender->up)
+        event(c, sender, (struct raft_event){.kind = RAFT_SNAPSHOT_SENT,
+                                             .peer = p->m.to,
+                                             .index = p->m.log_index,
+                                             .sent_ok = taken});
     packet_free(p);
 }
 
