@@ -4,7 +4,6 @@ BUILD ?= build
 DEPS ?= build/deps
 KERNEL ?= debian
 TIME ?= 60
-SEED ?= 1
 MAKEFLAGS += --no-builtin-rules
 export KEELSON_DEPS := $(abspath $(DEPS))
 .DEFAULT_GOAL := all
@@ -23,6 +22,7 @@ UNIT_LIB := $(filter-out $(UNIT),$(call find_c,tests/unit)) # helpers beside the
 WHOLE := $(call find_c,tests/golden tests/fault,-name '*_test.c')
 FUZZ := $(call find_c,tests/fuzz,-name '*_fuzz.c')
 BENCH := $(call find_c,tests/bench,-name '*_bench.c')
+SIM := $(call find_c,tests/sim) tests/unit/store/sim_disk.c
 SCRIPTS = $(sort $(shell find $(wildcard $(1:%=tests/%)) /dev/null -type f -perm -u+x \
     \( -name '*_test' -o -name '*_test.sh' -o -name '*_test.py' \)))
 
@@ -60,7 +60,7 @@ LINK_asan = gcc -fsanitize=address,undefined -Wl,--gc-sections -o $@ \
     $(call group,$(1) $(call third,glibc)) -lcmocka -lpthread
 LINK_fuzz = clang -fsanitize=fuzzer,address,undefined -o $@ $(call group,$(1) $(call third,glibc))
 
-.PHONY: all image run test check check-asan check-oom check-sim check-qemu unit asan fuzz bench lint \
+.PHONY: all image run test check check-asan check-oom check-sim check-mutants check-qemu soak unit asan fuzz bench lint \
     format size help clean deps kernel FORCE
 all: $(BUILD)/keelson
 
@@ -186,7 +186,7 @@ $(foreach t,$(FUZZ),$(eval $(call program,$(t),$(call obj,tests/lib/fuzz_replay.
 
 RUN := BUILD=$(BUILD) KEELSON=$(BUILD)/keelson ACCEL=tcg tests/lib/run
 UNIT_PROGS := $(call prog,$(UNIT))
-CHECK_PROGS := $(UNIT_PROGS) $(call prog,$(FUZZ)) $(call prog,$(WHOLE))
+CHECK_PROGS := $(UNIT_PROGS) $(call prog,$(FUZZ)) $(call prog,$(WHOLE)) $(call prog,tests/sim/cluster_sim.c)
 LINTS := $(wildcard tests/lint/*_lint)
 DIR_PROGS := $(filter $(BUILD)/asan/tests/unit/$(DIR)/%,$(UNIT_PROGS))
 unit: $(if $(DIR),$(DIR_PROGS),$(UNIT_PROGS))
@@ -201,9 +201,17 @@ test:
 	@$(RUN) -j 2 $(LINTS) $(CHECK_PROGS) $(call SCRIPTS,golden) -j 1 $(call SCRIPTS,fault oci cluster boot)
 check-oom: $(filter %_oom_test,$(UNIT_PROGS))
 	@$(RUN) -j 2 $^
-check-sim: $(call prog,$(call find_c,tests/sim,-name '*_sim.c'))
-	@SEED=$(SEED) $(RUN) -j 2 $^
-$(foreach t,$(call find_c,tests/sim,-name '*_sim.c'),$(eval $(call program,$(t),$(below_asan))))
+# Whole replicas in one process; optimised for many seeds, with the sanitizers among the tests.
+$(eval $(call program,tests/sim/cluster_sim.c,$(call obj,$(filter-out tests/sim/cluster_sim.c,$(SIM))) \
+    $(below_asan)))
+$(BUILD)/sim/cluster_sim: $(SIM:%.c=$(BUILD)/obj/%.o) $(below_ship)
+	@mkdir -p $(@D) && $(call LINK_ship,$^)
+check-sim: $(BUILD)/sim/cluster_sim
+	@SEED=$(SEED) TRACE=$(TRACE) $<
+soak: $(BUILD)/sim/cluster_sim
+	@$< seed=$$(date +%s)000 seeds=$(or $(SEEDS),1000)
+check-mutants: $(BUILD)/sim/cluster_sim
+	@BUILD=$(BUILD) tests/sim/mutants $(MUTANT)
 check-qemu: image
 	@$(RUN) -j 1 $(call SCRIPTS,boot)
 lint:

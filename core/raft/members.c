@@ -145,6 +145,12 @@ void raft_members_appended(struct raft *r, uint64_t from)
     }
 }
 
+bool raft_may_campaign(const struct raft *r)
+{
+    const struct raft_member *before = raft_members_find(&r->members_before, r->id);
+    return r->self_voter || (r->members_index > r->commit && before && !before->learner);
+}
+
 /* Counts the members in which a and b differ; *ret_to_voter: the learner that b makes a voter. */
 static uint32_t difference(const struct raft_members *a, const struct raft_members *b,
                            uint64_t *ret_to_voter)

@@ -148,7 +148,7 @@ static int step_tick(struct raft *r, struct raft_actions *a, const struct raft_e
     (void)e;
     r->ticks++;
     if (r->role != RAFT_LEADER) {
-        if (r->ticks >= r->timeout_ticks && r->self_voter)
+        if (r->ticks >= r->timeout_ticks && raft_may_campaign(r))
             raft_campaign(r, a);
         return 0;
     }

@@ -21,8 +21,9 @@
  *     the first is committed and an entry of the leader's own term too. A truncated one takes its
  *     members back to the one before it. A learner receives entries and confirms nothing: it
  *     neither votes nor counts for commitment, reads or the quorum check.
- *  8. Who is no member (removed, or not yet added) never campaigns, but votes for and follows those
- *     who know better.
+ *  8. Who is no voter (removed, or not yet added) does not campaign, but votes for and follows those
+ *     who know better; unless the change that removed it is not known to be committed: then it may
+ *     be the only one whose log has that (4.2.2), and leads, without counting itself, until it is.
  *  9. Reads are served from an index that was committed when a majority confirmed the leader's term
  *     after the read arrived.
  *

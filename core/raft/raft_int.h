@@ -23,6 +23,7 @@ void raft_members_truncated(struct raft *r);
 void raft_members_appended(struct raft *r, uint64_t from);
 /* Entries whose bytes are no members make a message unacceptable. */
 bool raft_members_valid(const struct raft_members *m);
+bool raft_may_campaign(const struct raft *r);
 int raft_step_change(struct raft *r, struct raft_actions *a, const struct raft_event *e) MUST_CHECK;
 
 /* ---- transfer.c ---- */

@@ -16,7 +16,6 @@
 #include "store/store_int.h"
 
 enum {
-    ANSWER_MS = 8000, /* some elections */
     READERS_MAX = 65536,
     READ_AGAIN_TICKS = 6,
 };
@@ -131,13 +130,15 @@ void forward_uncertain(struct store *s)
 {
     struct pending *p, *next;
     LIST_EACH_SAFE(p, next, &s->pending, link)
-        if (p->was_sent)
-            p->deadline_ms = 0; /* at the next tick: no callback in the middle of a step */
+        if (p->was_sent) {
+            p->sent_term = UINT64_MAX; /* it may be part of the state: never sent again */
+            p->deadline_ms = 0;        /* at the next tick: no callback in the middle of a step */
+        }
 }
 
 static int command_take(struct store *s, uint64_t from, const struct peer_msg *m)
 {
-    struct peer_msg refuse = {.kind = PEER_MSG_REFUSE, .rc = -E_UNAVAILABLE};
+    struct peer_msg refuse = {.kind = PEER_MSG_REFUSE, .rc = -E_UNAVAILABLE, .term = m->term};
     struct str command;
     int rc = command_origin_read(m->bytes, &refuse.origin, &command);
     if (!rc)
@@ -166,7 +167,7 @@ static void command_refused(struct store *s, const struct peer_msg *m)
 {
     struct pending *p =
         m->origin.session == s->session ? forward_find(s, m->origin) : NULL;
-    if (!p)
+    if (!p || p->sent_term != m->term) /* late: it was sent again since */
         return;
     if (m->rc != -E_NO_SPACE) { /* it may be taken later */
         p->sent_term = 0;
@@ -357,6 +358,8 @@ void forward_tick(struct store *s)
         if (p->deadline_ms <= now)
             command_give_up(s, p);
     readers_expire(s, now);
+    if (s->change_ready && s->change_deadline_ms <= now)
+        replica_change_finish(s, -E_TIMEOUT); /* who was removed never hears of it */
     if (s->unsent) {
         s->unsent = false;
         LIST_EACH(p, &s->pending, link)

@@ -118,6 +118,12 @@ int hard_open(struct disk *d, struct hard_file *ret_file, struct err *err)
         return err_set(err, -rc, "store file hard: open: %s", err_text(rc));
     struct slot s = {0};
     rc = slots_read(d, file, &s, err);
+    if (!rc) {
+        /* It may be what a failed sync left in the machine's cache; now it will be acted upon. */
+        rc = d->ops->sync(d->ctx, file);
+        if (rc)
+            err_set(err, -rc, "store file hard: fsync: %s", err_text(rc));
+    }
     if (rc) {
         d->ops->close(d->ctx, file);
         return rc;

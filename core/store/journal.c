@@ -165,9 +165,12 @@ static int make_room(struct journal *j, uint64_t bytes, struct err *err)
 {
     if (j->at + bytes <= j->segment_bytes)
         return 0;
-    if (j->at == SEGMENT_DATA_AT && active(j)->bytes == SEGMENT_DATA_AT && bytes <= j->segment_bytes)
-        return 0;
     struct err new_err = {0};
+    if (j->at == SEGMENT_DATA_AT) {
+        /* An empty one takes any frame: another would have its sequence, and so its name. */
+        int rc = j->disk->ops->allocate(j->disk->ctx, j->file, j->at + bytes + JOURNAL_RESERVE_BYTES);
+        return rc && rc != -E_UNSUPPORTED ? io_error(j, err, rc, "making room", j->at) : 0;
+    }
     int rc = journal_segment_create(j, bytes, &new_err);
     if (rc == -E_NO_SPACE && j->at + bytes <= j->segment_bytes + JOURNAL_RESERVE_BYTES) {
         j->no_space = true;

@@ -13,7 +13,7 @@
  *
  * Invariants
  *  1. A frame is written only after the one before it is durable. So only the last frame can be
- *     torn: a bad frame with a good later one behind it is corruption and refuses to open; without
+ *     torn (opening syncs what it found, before it writes behind it): a bad frame with a good later one behind it is corruption and refuses to open; without
  *     one it is cut off.
  *  2. The own offset and the salted head make a misplaced or forged frame a bad one.
  *  3. Space for a small frame is always allocated in the active segment, so that a store opens on

@@ -310,13 +310,12 @@ static int activate(struct recovery *r, bool dirty)
     j->file = r->w.file;
     r->w.file = NULL;
     j->at = j->zeroed_to = s->bytes;
-    int rc = 0;
-    if (dirty) {
-        rc = d->ops->truncate(d->ctx, j->file, j->at);
-        if (!rc)
-            rc = d->ops->sync(d->ctx, j->file);
-        j->syncs++;
-    }
+    int rc = dirty ? d->ops->truncate(d->ctx, j->file, j->at) : 0;
+    /* What was read may be in the machine's cache only, if the process that wrote it ended before
+     * its sync; from here on it counts as durable. */
+    if (!rc)
+        rc = d->ops->sync(d->ctx, j->file);
+    j->syncs++;
     if (rc)
         return read_error(r, rc, j->at);
     /* Asked again after a cut. Without room the store still opens; writing then says so. */

@@ -194,6 +194,8 @@ static int recover(struct store *s, struct err *err)
         struct prng prng;
         prng_init(&prng, s->o.seed ^ s->worker.hard.log_id ^ s->worker.hard.sequence);
         s->session = id_draw(&prng);
+        /* An answer to a question of an earlier opening is none to a later one. */
+        s->read_seq = s->session >> 1;
         rc = raft_open(s, &r);
     }
     restored_free(&r);

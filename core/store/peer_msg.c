@@ -67,7 +67,8 @@ size_t peer_msg_small(char *dst, const struct peer_msg *m)
     case PEER_MSG_REFUSE:
         put_u64(dst + 8, m->origin.session);
         put_u64(dst + 16, m->origin.sequence);
-        return 24;
+        put_u64(dst + 24, m->term);
+        return 32;
     case PEER_MSG_CHUNK_ACK:
         put_u64(dst + 8, m->chunk.stream);
         put_u64(dst + 16, m->chunk.number);
@@ -128,12 +129,15 @@ static int chunk_read(struct str b, struct peer_msg *m)
 
 static int small_read(struct str b, struct peer_msg *m)
 {
-    size_t need = m->kind == PEER_MSG_FORWARD || m->kind == PEER_MSG_READ ? 16 : 24;
+    size_t need = m->kind == PEER_MSG_FORWARD || m->kind == PEER_MSG_READ ? 16
+                  : m->kind == PEER_MSG_REFUSE                            ? 32
+                                                                          : 24;
     if (b.n < need || (b.n > need && m->kind != PEER_MSG_FORWARD))
         return -E_CORRUPT;
     m->rc = (int)get_u32(b.p + 4);
-    uint64_t first = get_u64(b.p + 8), second = need == 24 ? get_u64(b.p + 16) : 0;
-    m->term = m->number = first;
+    uint64_t first = get_u64(b.p + 8), second = need > 16 ? get_u64(b.p + 16) : 0;
+    m->term = m->kind == PEER_MSG_REFUSE ? get_u64(b.p + 24) : first;
+    m->number = first;
     m->index = m->kind == PEER_MSG_HASH ? first : second;
     m->hash = second;
     m->origin = (struct command_origin){first, second};

@@ -5,7 +5,8 @@
  *             u64 index, u64 term, bytes. A SNAPSHOT does not come this way but in chunks.
  *   FORWARD   3 zero, u32 0, u64 term; the bytes of a command entry (command.h). To the leader, who
  *             proposes it in exactly this term, or refuses.
- *   REFUSE    3 zero, i32 rc, u64 session, u64 sequence: of a forwarded command, not proposed
+ *   REFUSE    3 zero, i32 rc, u64 session, u64 sequence, u64 term: of a forwarded command, not
+ *             proposed in the term it named
  *   READ      3 zero, u32 0, u64 number: which index must a read that begins now wait for?
  *   READ_DONE 3 zero, i32 rc, u64 number, u64 index
  *   CHUNK     3 zero, u32 last (0, 1), u64 stream, u64 number, u64 term, index, log term, revision,
@@ -52,7 +53,7 @@ struct peer_msg_chunk {
 struct peer_msg {
     enum peer_msg_kind kind;
     int rc;                    /* REFUSE, READ_DONE, CHUNK_ACK */
-    uint64_t term;             /* FORWARD */
+    uint64_t term;             /* FORWARD, REFUSE */
     uint64_t number, index;    /* READ, READ_DONE; HASH: index */
     uint64_t hash;
     struct command_origin origin; /* REFUSE */
@@ -68,7 +69,7 @@ void peer_msg_entry_head(char *dst, const struct raft_entry *e); /* PEER_MSG_ENT
 size_t peer_msg_chunk_head(char *dst, const struct peer_msg_chunk *c);
 
 /* A whole message of the small kinds (FORWARD: its head); dst holds PEER_MSG_SMALL; the size. */
-enum { PEER_MSG_SMALL = 24 };
+enum { PEER_MSG_SMALL = 32 };
 size_t peer_msg_small(char *dst, const struct peer_msg *m);
 
 /* -E_CORRUPT: no message, or one that breaks a bound. */

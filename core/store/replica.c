@@ -274,7 +274,7 @@ void replica_flush_soon(struct store *s)
 
 /* ---- applying ---- */
 
-static void change_finish(struct store *s, int rc)
+void replica_change_finish(struct store *s, int rc)
 {
     store_ready_fn *ready = s->change_ready;
     s->change_ready = NULL;
@@ -321,9 +321,9 @@ static int apply_next(struct store *s)
         if (p)
             forward_finish(s, p, &result);
         if (s->change_ready && s->applied >= s->change_index)
-            change_finish(s, e->index == s->change_index && e->term == s->change_term
-                                 ? 0
-                                 : -E_UNAVAILABLE);
+            replica_change_finish(s, e->index == s->change_index && e->term == s->change_term
+                                         ? 0
+                                         : -E_UNAVAILABLE);
     }
     raft_entry_unref(e);
     return rc;

@@ -327,6 +327,9 @@ int snapfile_load(struct disk *d, uint64_t log_id, void (*attach_free)(void *),
         return err_set(err, -rc, "store file %s: removing it: %s", tmp_name, err_text(rc));
     if (newest == 0)
         return -E_NOT_FOUND;
+    rc = d->ops->sync_dir(d->ctx); /* its name, before what it replaces goes */
+    if (rc)
+        return err_set(err, -rc, "store directory: fsync: %s", err_text(rc));
     struct loader l = {.disk = d, .attach_free = attach_free, .err = err};
     name_of(l.name, newest);
     buf_init(&l.block, BLOCK_HEAD + BLOCK_MAX);

@@ -137,6 +137,7 @@ int store_change_members(struct store *s, const struct raft_members *members, st
     s->change_ctx = ctx;
     s->change_index = raft_last_index(&s->raft);
     s->change_term = s->raft.hard.term;
+    s->change_deadline_ms = loop_now_ms(s->o.loop) + ANSWER_MS;
     replica_flush_soon(s);
     return 0;
 }

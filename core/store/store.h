@@ -124,7 +124,8 @@ typedef void store_ready_fn(void *ctx, int rc);
  * Nonzero return: not called: -E_CLOSED, -E_NOMEM, -E_BUSY. */
 int store_read(struct store *s, store_ready_fn *ready, void *ctx) MUST_CHECK;
 /* As RAFT_CHANGE and RAFT_TRANSFER, on the leader (-E_UNAVAILABLE elsewhere). ready, when the change
- * is committed or can no longer be. */
+ * is committed (0), can no longer be (-E_UNAVAILABLE), or is not known to be after some election
+ * timeouts (-E_TIMEOUT; so for a leader that removed itself). */
 int store_change_members(struct store *s, const struct raft_members *members, store_ready_fn *ready,
                          void *ctx) MUST_CHECK;
 int store_transfer(struct store *s, uint64_t to) MUST_CHECK;

@@ -122,6 +122,7 @@ struct store {
     store_ready_fn *change_ready; /* of the membership change under way, or NULL */
     void *change_ctx;
     uint64_t change_index, change_term;
+    int64_t change_deadline_ms;
     struct stream_out streams[RAFT_NODES_MAX];
     uint64_t stream_count;
     struct stream_in incoming;
@@ -156,7 +157,11 @@ int replica_open(struct store *s, struct err *err) MUST_CHECK;
 void replica_close(struct store *s);
 
 /* ---- replica.c ---- */
-enum { JOB_AGAIN_MS = 10, HASH_EVERY = 1024 };
+enum {
+    JOB_AGAIN_MS = 10,
+    HASH_EVERY = 1024,
+    ANSWER_MS = 8000, /* some elections: after that a command, read or change is given up */
+};
 int replica_step(struct store *s, const struct raft_event *e) MUST_CHECK;
 bool replica_job_fill(struct store *s); /* moves what waits into the job; false: nothing does */
 void replica_job_done(struct store *s);
@@ -170,6 +175,7 @@ void replica_on_tick(void *ctx);
 bool replica_alone(const struct store *s); /* the only voter, without peers: nothing to time */
 void replica_send(struct store *s, uint64_t to, const struct peer_msg *m, struct str rest);
 void replica_fail(struct store *s, const char *message);
+void replica_change_finish(struct store *s, int rc); /* of the membership change under way */
 
 /* ---- forward.c ---- */
 void forward_add(struct store *s, struct pending *p);

@@ -73,15 +73,18 @@ static uint64_t block_put(struct sim_disk *disk, uint64_t at, uint64_t number, c
 
 static void snapshot_put(struct sim_disk *disk, const uint8_t *p, size_t n)
 {
-    char head[64] = "KEELSNP1";
+    char head[1024] = "KEELSNP1";
     uint64_t keys = n ? p[0] % 8 : 0;
-    put_u32(head + 8, 1);
+    put_u32(head + 8, 2);
     put_u64(head + 16, log_id_of(disk));
     put_u64(head + 24, 5);
     put_u64(head + 32, 1);
     put_u64(head + 40, 7);
     put_u64(head + 48, keys);
-    put_u32(head + 12, crc32c(crc32c(0, head, 12), head + 16, 48));
+    put_u32(head + 56, 14); /* of the members: this store */
+    put_u32(head + 64, 1);
+    put_u64(head + 68, log_id_of(disk));
+    put_u32(head + 12, crc32c(crc32c(0, head, 12), head + 16, sizeof(head) - 16));
     file_write(disk, snapshot_name, 0, head, sizeof(head));
     uint64_t at = sizeof(head), number = 0;
     if (n > 1)

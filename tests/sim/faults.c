@@ -1,0 +1,112 @@
+/* Everything that can go wrong, drawn from the seed. */
+#include "sim.h"
+
+/* ---- faults ---- */
+
+void cut_all(struct sim *s, bool cut)
+{
+    for (int i = 0; i < s->node_count; i++)
+        for (int k = 0; k < s->node_count; k++) {
+            s->pipes[i][k].cut = cut;
+            if (cut)
+                pipe_clear(&s->pipes[i][k]);
+        }
+}
+
+static void cut(struct sim *s, int from, int to)
+{
+    s->pipes[from][to].cut = true;
+    pipe_clear(&s->pipes[from][to]);
+}
+
+static void partition(struct sim *s)
+{
+    int n = s->node_count, bridge = (int)below(s, (uint64_t)n);
+    uint64_t kind = below(s, 5), sides = below(s, 1u << n);
+    cut_all(s, false);
+    trace(s, "partition of kind %d, sides %x", (int)kind, (unsigned)sides);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < n; k++) {
+            bool apart = (sides >> i & 1) != (sides >> k & 1);
+            bool ring = k != (i + 1) % n && i != (k + 1) % n;
+            if ((kind == 0 && apart) || (kind == 1 && apart && i < k) ||
+                (kind == 2 && apart && i != bridge && k != bridge) || (kind == 3 && ring))
+                cut(s, i, k);
+        }
+}
+
+bool all_well(struct sim *s)
+{
+    struct node *leader = leader_of(s);
+    if (!leader || (int)store_members(leader->store)->count != s->node_count)
+        return false;
+    for (int i = 0; i < s->node_count; i++) {
+        const struct raft_member *m = raft_members_find(store_members(leader->store), s->nodes[i].id);
+        if (!s->nodes[i].store || s->nodes[i].fresh || !m || m->learner)
+            return false;
+    }
+    return true;
+}
+
+void fault(struct sim *s)
+{
+    struct node *n = &s->nodes[below(s, (uint64_t)s->node_count)];
+    s->fault_due_ns = s->now_ns + (int64_t)below(s, (1500 * MS) >> s->storm);
+    switch (below(s, 14)) {
+    case 0:
+    case 1:
+        node_down(n, true);
+        break;
+    case 2:
+        node_down(n, false);
+        break;
+    case 3:
+    case 12:
+        sim_disk_die_at(n->disk, 1 + below(s, 20));
+        break;
+    case 13: /* whoever leads */
+        if (leader_of(s))
+            node_down(leader_of(s), chance(s, 2));
+        break;
+    case 4:
+        sim_disk_fail_sync(n->disk, 1 + below(s, 40));
+        break;
+    case 5:
+        sim_disk_fail_write(n->disk, 1 + below(s, 40));
+        break;
+    case 6:
+        n->paused_to_ns = s->now_ns + (int64_t)below(s, 6 * SECOND);
+        trace(s, "node %d: paused", n->number);
+        break;
+    case 7:
+        n->slow_ns = n->slow_ns ? 0 : (int64_t)below(s, 200 * MS);
+        break;
+    case 8:
+        s->lossy = !s->lossy;
+        break;
+    case 9:
+        cut_all(s, false);
+        break;
+    case 10:
+        partition(s);
+        break;
+    default:
+        /* A disk may go when all others have what it had. */
+        if (s->node_count > 2 && all_well(s) && !s->changing)
+            node_wipe(n);
+    }
+}
+
+void heal(struct sim *s)
+{
+    trace(s, "no faults from here on");
+    s->faults = s->lossy = false;
+    cut_all(s, false);
+    for (int i = 0; i < s->node_count; i++) {
+        struct node *n = &s->nodes[i];
+        n->paused_to_ns = n->slow_ns = 0;
+        sim_disk_fail_sync(n->disk, 0);
+        sim_disk_fail_write(n->disk, 0);
+        sim_disk_die_at(n->disk, 0);
+    }
+}
