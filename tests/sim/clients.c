@@ -159,7 +159,7 @@ void admin_act(struct sim *s)
 {
     s->admin_due_ns = s->now_ns + (int64_t)below(s, 300 * MS);
     struct node *leader = leader_of(s);
-    if (!leader || s->changing)
+    if (!leader || (s->changing && !(s->faults && chance(s, 3))))
         return;
     struct raft_members m = *store_members(leader->store);
     if (s->faults && chance(s, 6)) {

@@ -3,7 +3,7 @@
  * clients that put, delete, swap and read, and everything that can go wrong. First faults, then
  * none: then the cluster must come to rest. What was said is checked by history.h.
  *
- *   cluster_sim [seed=N] [seeds=N] [nodes=N] [seconds=N] [trace=1]
+ *   cluster_sim [seed=N] [seeds=N] [nodes=N] [seconds=N] [storm=0-6] [trace=1]
  * Without arguments it is a test: some fixed seeds and some that nobody has tried before; SEED and
  * TRACE in the environment replay one.
  */
@@ -48,7 +48,9 @@ static void deliver(struct sim *s, struct node *n)
 {
     for (int k = 0; k < s->node_count; k++) {
         struct pipe *p = &s->pipes[k][n->number];
-        while (n->store && p->first && p->first->due_ns <= s->now_ns) {
+        /* Some at a time, so that other things happen between them. */
+        uint64_t count = 1 + below(s, 8);
+        while (n->store && p->first && p->first->due_ns <= s->now_ns && count--) {
             struct message *m = p->first;
             p->first = m->next;
             if (!p->first)
@@ -150,7 +152,9 @@ static void compare_states(struct sim *s, struct node *leader)
             struct store *store;
         };
         store_stats(s->nodes[i].store, &b);
-        bool same = a.keys == b.keys;
+        bool same = a.keys == b.keys &&
+                    memcmp(store_members(s->nodes[i].store), store_members(leader->store),
+                           sizeof(struct raft_members)) == 0;
         for (int k = 0; k < HISTORY_KEYS; k++) {
             char text[8];
             key_text(k, text);
@@ -221,7 +225,7 @@ static void sim_end(struct sim *s)
     history_free(s->history);
 }
 
-static bool one_seed(uint64_t seed, int nodes, int seconds, bool traced)
+static bool one_seed(uint64_t seed, int nodes, int seconds, int storm, bool traced)
 {
     struct sim *s = calloc(1, sizeof(*s));
     s->trace = traced;
@@ -234,7 +238,7 @@ static bool one_seed(uint64_t seed, int nodes, int seconds, bool traced)
     if (!all_well(s))
         fail(s, "no cluster within 20 s");
     s->faults = true;
-    s->storm = (int)below(s, 5);
+    s->storm = storm < 0 ? (int)below(s, 5) : storm;
     s->fault_due_ns = s->now_ns;
     int64_t until = s->now_ns + seconds * SECOND;
     while (!s->failure[0] && s->now_ns < until)
@@ -272,10 +276,10 @@ static uint64_t argument(int argc, char **argv, const char *name, uint64_t other
 
 enum { TEST_SECONDS = 60, FIXED_SEEDS = 6, NEW_SEEDS = 3 };
 
-static bool seeds(uint64_t first, uint64_t count, int nodes, int seconds, bool traced)
+static bool seeds(uint64_t first, uint64_t count, int nodes, int seconds, int storm, bool traced)
 {
     for (uint64_t i = 0; i < count; i++)
-        if (!one_seed(first + i, nodes, seconds, traced))
+        if (!one_seed(first + i, nodes, seconds, storm, traced))
             return false;
     return true;
 }
@@ -285,12 +289,12 @@ static int as_test(void)
     const char *given = getenv("SEED");
     bool traced = getenv("TRACE") && *getenv("TRACE");
     if (given && *given)
-        return !seeds(strtoull(given, NULL, 10), 1, 0, TEST_SECONDS, traced);
+        return !seeds(strtoull(given, NULL, 10), 1, 0, TEST_SECONDS, -1, traced);
     uint64_t now = (uint64_t)time(NULL) * 1000;
-    bool fixed = seeds(1, FIXED_SEEDS, 0, TEST_SECONDS, false);
+    bool fixed = seeds(1, FIXED_SEEDS, 0, TEST_SECONDS, -1, false);
     printf("%s 1 - fixed seeds: nothing acknowledged is lost and all replicas agree\n",
            fixed ? "ok" : "not ok");
-    bool fresh = seeds(now, NEW_SEEDS, 0, TEST_SECONDS, false);
+    bool fresh = seeds(now, NEW_SEEDS, 0, TEST_SECONDS, -1, false);
     printf("%s 2 - new seeds: nothing acknowledged is lost and all replicas agree\n",
            fresh ? "ok" : "not ok");
     return !fixed || !fresh;
@@ -304,5 +308,5 @@ int main(int argc, char **argv)
     return !seeds(argument(argc, argv, "seed", 1), argument(argc, argv, "seeds", 1),
                   (int)argument(argc, argv, "nodes", 0),
                   (int)argument(argc, argv, "seconds", TEST_SECONDS),
-                  argument(argc, argv, "trace", 0));
+                  (int)argument(argc, argv, "storm", (uint64_t)-1), argument(argc, argv, "trace", 0));
 }

@@ -244,6 +244,10 @@ static void who_waits_to_be_added_only_follows(void **state)
     receive(&r, (struct raft_message){.kind = RAFT_VOTE, .from = 2, .term = 3});
     assert_int_equal(acts.message_count, 1);
     assert_true(acts.messages[0].kind == RAFT_VOTE_REPLY && acts.messages[0].ok);
+    /* A vote is a promise: it leaves behind its own durability. */
+    assert_true(acts.persist_hard && !acts.messages[0].early);
+    assert_int_equal(acts.hard.term, 3);
+    assert_int_equal(acts.hard.vote, 2);
     raft_done(&r);
 }
 
