@@ -292,33 +292,6 @@ static void a_misplaced_write_is_never_taken_for_data(void **state)
     assert_true(refused > 5);
 }
 
-/* The first record of a new log file may be lost with a failed sync; the file then takes whatever
- * comes next, however large. */
-static void an_empty_log_file_takes_a_large_command(void **state)
-{
-    (void)state;
-    static char large[40 * 1024];
-    memset(large, 'x', sizeof(large));
-    for (uint64_t at = 1; at < 120; at++) {
-        struct script s;
-        script_init(&s, at);
-        sim_disk_fail_sync(s.disk, at);
-        (void)run(&s, 1);
-        node_close(&s.node);
-        sim_disk_fail_sync(s.disk, 0);
-        s.node.fatal_count = 0;
-        assert_int_equal(node_open(&s.node, sim_disk_port(s.disk)), 0);
-        struct store_op op = {.key = STR("/large"), .value = str_make(large, sizeof(large))};
-        assert_int_equal(node_txn(&s.node, NULL, 0, &op, 1), 0);
-        for (int i = 0; i < 40; i++)
-            assert_int_equal(node_put(&s.node, "/small", "value"), 0);
-        node_close(&s.node);
-        assert_int_equal(node_open(&s.node, sim_disk_port(s.disk)), 0);
-        assert_int_equal(store_get(s.node.store, STR("/large"))->size, sizeof(large));
-        script_done(&s);
-    }
-}
-
 static void a_lost_write_is_never_taken_for_data(void **state)
 {
     (void)state;
@@ -419,7 +392,6 @@ int main(void)
         cmocka_unit_test(a_failed_sync_is_fatal_and_acknowledges_nothing),
         cmocka_unit_test(a_failed_write_is_fatal_and_loses_nothing),
         cmocka_unit_test(a_misplaced_write_is_never_taken_for_data),
-        cmocka_unit_test(an_empty_log_file_takes_a_large_command),
         cmocka_unit_test(a_lost_write_is_never_taken_for_data),
         cmocka_unit_test(each_flipped_byte_is_refused_or_harmless),
         cmocka_unit_test(a_missing_file_is_refused),
