@@ -248,11 +248,12 @@ static bool one_seed(uint64_t seed, int nodes, int seconds, int storm, bool trac
     clock_gettime(CLOCK_MONOTONIC, &to);
     double real = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
     printf("seed %llu: %d nodes, %.1f s, %.0f times real time, %zu done, %zu unknown, %llu messages, "
-           "%llu crashes, %llu wiped\n",
+           "%llu crashes, %llu wiped, %llu flipped\n",
            (unsigned long long)seed, s->node_count, (double)s->now_ns / 1e9,
            (double)s->now_ns / 1e9 / real, history_count(s->history, HISTORY_DONE),
            history_count(s->history, HISTORY_UNKNOWN), (unsigned long long)s->messages,
-           (unsigned long long)s->crashes, (unsigned long long)s->wiped);
+           (unsigned long long)s->crashes, (unsigned long long)s->wiped,
+           (unsigned long long)s->flipped);
     bool ok = !s->failure[0];
     if (!ok)
         report(s);

@@ -48,11 +48,32 @@ bool all_well(struct sim *s)
     return true;
 }
 
+/* A byte of a disk changes while its machine is off. What was promised (term, vote) stands twice, and
+ * the rest is refused where it is damaged; but a damaged end looks like one that was never finished:
+ * so it happens only when all others have what it had, and such a disk is then given up at once,
+ * before the administrator counts on that member. */
+static void flip(struct sim *s, struct node *n)
+{
+    node_down(n, true);
+    size_t count = sim_disk_file_count(n->disk), size;
+    char *bytes = sim_disk_file_bytes(n->disk, (size_t)below(s, count), &size);
+    if (!size)
+        return;
+    size_t at = (size_t)below(s, chance(s, 2) ? size : size < 128 ? size : 128);
+    bytes[at] ^= (char)(1 << below(s, 8));
+    n->flipped = true;
+    s->flipped++;
+    trace(s, "node %d: a bit at %zu of %zu changed", n->number, at, size);
+    n->full = false;
+    sim_disk_capacity(n->disk, 0);
+    node_open(n);
+}
+
 void fault(struct sim *s)
 {
     struct node *n = &s->nodes[below(s, (uint64_t)s->node_count)];
     s->fault_due_ns = s->now_ns + (int64_t)below(s, (1500 * MS) >> s->storm);
-    switch (below(s, 14)) {
+    switch (below(s, 17)) {
     case 0:
     case 1:
         node_down(n, true);
@@ -90,6 +111,15 @@ void fault(struct sim *s)
     case 10:
         partition(s);
         break;
+    case 14: /* almost full, or room again */
+        n->full = !n->full;
+        sim_disk_capacity(n->disk, n->full ? sim_disk_used(n->disk) + 1 + below(s, 64 * 1024) : 0);
+        trace(s, "node %d: disk %s", n->number, n->full ? "almost full" : "has room again");
+        break;
+    case 15:
+        if (s->node_count > 2 && all_well(s) && !s->changing && n->store)
+            flip(s, n);
+        break;
     default:
         /* A disk may go when all others have what it had. */
         if (s->node_count > 2 && all_well(s) && !s->changing)
@@ -105,6 +135,8 @@ void heal(struct sim *s)
     for (int i = 0; i < s->node_count; i++) {
         struct node *n = &s->nodes[i];
         n->paused_to_ns = n->slow_ns = 0;
+        n->full = false;
+        sim_disk_capacity(n->disk, 0);
         sim_disk_fail_sync(n->disk, 0);
         sim_disk_fail_write(n->disk, 0);
         sim_disk_die_at(n->disk, 0);

@@ -220,6 +220,23 @@ static void watch_begin(struct node *n)
         fail(n->sim, "node %d: no watch after %lld", n->number, (long long)after);
 }
 
+/* A bit had changed: the promise stands, or it was refused. False: the disk is given up. */
+static bool flip_survived(struct node *n, int rc, const struct err *err)
+{
+    struct sim *s = n->sim;
+    n->flipped = false;
+    if (rc == -E_CORRUPT) {
+        trace(s, "node %d: refuses its disk: %s", n->number, err->text);
+        return false;
+    }
+    struct raft_hard now = n->store->worker.hard.hard;
+    if (now.term < n->promised.term || (now.term == n->promised.term && n->promised.vote &&
+                                        now.vote != n->promised.vote))
+        fail(s, "node %d: a changed bit made it forget term %llu or its vote", n->number,
+             (unsigned long long)n->promised.term);
+    return n->store->raft.persisted >= n->persisted;
+}
+
 void node_open(struct node *n)
 {
     struct sim *s = n->sim;
@@ -245,11 +262,17 @@ void node_open(struct node *n)
     n->fatal = false;
     n->opened++;
     int rc = store_open(&o, &n->store, &err);
+    if (n->flipped && (rc == 0 || rc == -E_CORRUPT) && !flip_survived(n, rc, &err)) {
+        n->store = rc ? NULL : n->store;
+        node_wipe(n);
+        return;
+    }
     if (rc) {
         n->store = NULL;
         n->up_at_ns = s->now_ns + 100 * MS;
         /* Faults planted before strike while it opens, too. */
-        if (!sim_disk_dead(n->disk) && !(rc == -E_IO && s->faults))
+        if (!sim_disk_dead(n->disk) && !(rc == -E_IO && s->faults) &&
+            !(rc == -E_NO_SPACE && n->full))
             fail(s, "node %d does not open: %s", n->number, err.text);
         sim_disk_fail_sync(n->disk, 0);
         sim_disk_fail_write(n->disk, 0);
@@ -277,6 +300,8 @@ void node_down(struct node *n, bool power)
         return;
     trace(s, "node %d: down%s", n->number, power ? ", power cut" : "");
     s->crashes++;
+    n->promised = n->store->worker.hard.hard;
+    n->persisted = n->store->raft.persisted;
     if (power)
         sim_disk_die_at(n->disk, 1);
     store_close(n->store);
@@ -297,6 +322,7 @@ void node_wipe(struct node *n)
     node_down(n, true);
     sim_disk_free(n->disk);
     n->disk = sim_disk_new(prng_next(&n->sim->prng));
+    n->full = n->flipped = false;
     n->id = 0;
     n->joins = true;
     n->told_revision = 1;

@@ -39,6 +39,9 @@ struct node {
     int64_t late_told;
     uint64_t id; /* 0: not known yet */
     bool joins, fatal, fresh;
+    bool full, flipped; /* its disk is almost full; a bit of it changed since it was last open */
+    struct raft_hard promised; /* what was durable when it was last open */
+    uint64_t persisted;
     int64_t told_revision; /* by its watch */
     int64_t wake_ns, up_at_ns, paused_to_ns, slow_ns;
     int64_t read_floor; /* of reads from here since it was opened */
@@ -69,7 +72,7 @@ struct sim {
     uint64_t value;
     int64_t fault_due_ns, admin_due_ns;
     bool changing;
-    uint64_t messages, crashes, wiped;
+    uint64_t messages, crashes, wiped, flipped;
     char failure[512];
 };
 

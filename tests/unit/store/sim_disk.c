@@ -292,6 +292,11 @@ static uint64_t used(const struct sim_disk *d)
     return n;
 }
 
+uint64_t sim_disk_used(const struct sim_disk *d)
+{
+    return used(d);
+}
+
 static bool full(const struct sim_disk *d, const struct disk_file *f, uint64_t size)
 {
     uint64_t now = f->inode->now.size;

@@ -30,6 +30,7 @@ void sim_disk_misplace_write(struct sim_disk *d, uint64_t nth);
 /* The nth write from now is lost and says nothing. */
 void sim_disk_lose_write(struct sim_disk *d, uint64_t nth);
 void sim_disk_capacity(struct sim_disk *d, uint64_t bytes); /* all files together; 0: unbounded */
+uint64_t sim_disk_used(const struct sim_disk *d); /* bytes of all files together */
 void sim_disk_allocate_off(struct sim_disk *d);             /* allocate is unsupported */
 
 uint64_t sim_disk_sync_count(const struct sim_disk *d);
