@@ -178,6 +178,38 @@ static int add_ca(struct bootstrap *b, const char *path)
     return 0;
 }
 
+/* A kubeconfig without users, for who joins: the signer (ctl/token_signer.c) signs it with each
+ * bootstrap token. Written anew at each start, as this machine's address may have changed. */
+static int add_cluster_info(struct bootstrap *b)
+{
+    const struct api *api = b->api;
+    struct str ca = str_of(api->ca_pem);
+    struct buf yaml CLEANUP_BUF, text CLEANUP_BUF;
+    buf_init(&yaml, 256 * 1024);
+    buf_init(&text, 256 * 1024);
+    char *ca_data = mem_alloc(base64_encoded_size(ca.n));
+    if (!ca_data || b->count == STEPS) {
+        mem_free(ca_data);
+        return -E_NOMEM;
+    }
+    base64_encode(ca_data, ca.p, ca.n);
+    buf_printf(&yaml,
+               "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: %s\n"
+               "    server: https://%s:%u\n  name: \"\"\ncontexts: null\ncurrent-context: \"\"\n"
+               "kind: Config\npreferences: {}\nusers: null\n",
+               ca_data, api->node_addr, (unsigned)api->port);
+    mem_free(ca_data);
+    buf_puts(&text, "{\"metadata\":{\"name\":\"cluster-info\"},\"data\":{\"kubeconfig\":");
+    json_write_string(&text, buf_str(&yaml));
+    buf_puts(&text, "}}");
+    char *body = yaml.failed ? NULL : buf_take(&text, NULL);
+    if (!body)
+        return -E_NOMEM;
+    b->steps[b->count++] =
+        (struct step){"/api/v1/namespaces/kube-public/configmaps", "cluster-info", body};
+    return 0;
+}
+
 /* What API servers beside this one must know of it (see aggregate/aggregate.h). */
 static int add_aggregation(struct bootstrap *b)
 {
@@ -223,6 +255,8 @@ static int add_namespaces(struct bootstrap *b)
         rc = add_ca(b, maps[i]);
     if (rc == 0 && b->api->ca_pem[0])
         rc = add_aggregation(b);
+    if (rc == 0 && b->api->ca_pem[0])
+        rc = add_cluster_info(b);
     return rc;
 }
 

@@ -25,6 +25,7 @@ static const struct {
     {"service-cidrs", "service-cidrs-controller", service_cidr_start},
     {"vac-protection", "volumeattributesclass-protection-controller", vac_protection_start},
     {"token-cleaner", "token-cleaner", token_cleaner_start},
+    {"token-signer", "bootstrap-signer", token_signer_start},
     {"account-secrets", NULL, account_secrets_start},
 };
 

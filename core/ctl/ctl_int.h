@@ -54,7 +54,7 @@ void ctl_index_uid(const struct json *tree, void (*emit)(void *, const char *), 
 typedef int ctl_start_fn(struct ctl *c);
 ctl_start_fn replicaset_start, replication_controller_start, deployment_start, endpoints_start,
     endpointslice_start, serviceaccount_start, namespace_start, garbage_start, node_lifecycle_start, root_ca_start,
-    aggregation_start, certificates_start, token_cleaner_start,
+    aggregation_start, certificates_start, token_cleaner_start, token_signer_start,
     account_secrets_start, resource_quota_start, pvc_protection_start, pv_protection_start,
     vac_protection_start, service_cidr_start;
 

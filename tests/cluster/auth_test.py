@@ -132,8 +132,6 @@ def bootstrap_token_to_node(c):
     out = kubectl(c, token, "auth", "whoami")
     for word in ("system:bootstrap:abcdef", "system:bootstrappers:workers"):
         expect(word in out, out)
-    for role in ("system:node-bootstrapper", "system:certificates.k8s.io:certificatesigningrequests:nodeclient"):
-        c.k("create", "clusterrolebinding", role.replace(":", "-").replace(".", "-"), f"--clusterrole={role}", "--group=system:bootstrappers")
     kubectl(c, token, "create", "-f", "-", input=request_yaml(
         c, "node9", "/O=system:nodes/CN=system:node:node9", "kubernetes.io/kube-apiserver-client-kubelet", ("digital signature", "client auth")))
     certificate(c, "node9")

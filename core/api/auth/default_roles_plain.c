@@ -184,6 +184,8 @@ const struct default_role default_roles_plain[] = {
      "watch|core|configmaps\nget update|core|configmaps|kube-scheduler\n", NULL, NULL},
     {"kube-public", "system:controller:bootstrap-signer",
      READ "|core|configmaps\nupdate|core|configmaps|cluster-info\n" EVENTS, NULL, NULL},
+    /* Ours: who joins reads where the cluster is and what its CA is. */
+    {"kube-public", "keelson:cluster-info", "get|core|configmaps|cluster-info\n", NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -213,6 +215,14 @@ const struct default_binding default_bindings[] = {
     {NULL, "keelson:node-proxier", "ClusterRole", "system:node-proxier", "Group:system:nodes"},
     {NULL, "keelson:node-renewal", "ClusterRole",
      "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", "Group:system:nodes"},
+    /* Ours: a bootstrap token is enough for a node's first certificate. */
+    {NULL, "keelson:node-bootstrapper", "ClusterRole", "system:node-bootstrapper",
+     "Group:system:bootstrappers"},
+    {NULL, "keelson:node-joining", "ClusterRole",
+     "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
+     "Group:system:bootstrappers"},
+    {"kube-public", "keelson:cluster-info", "Role", "keelson:cluster-info",
+     "Group:system:bootstrappers"},
     {NULL, "keelson:controller:deployment-controller", "ClusterRole",
      "keelson:controller:deployment-controller", "ServiceAccount:deployment-controller"},
     {NULL, "keelson:kubelet-client", "ClusterRole", "system:kubelet-api-admin",
