@@ -167,7 +167,7 @@ void admin_act(struct sim *s)
     } else if (wanted_members(s, leader, &m)) {
         int rc = store_change_members(leader->store, &m, on_changed, s);
         trace(s, "node %d: change to %u members: %d", leader->number, m.count, rc);
-        s->changing = rc == 0;
+        s->changing = s->changing || rc == 0;
     }
     leader->wake_ns = s->now_ns;
 }

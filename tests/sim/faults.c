@@ -1,6 +1,8 @@
 /* Everything that can go wrong, drawn from the seed. */
 #include "sim.h"
 
+#include <string.h>
+
 /* ---- faults ---- */
 
 void cut_all(struct sim *s, bool cut)
@@ -48,6 +50,18 @@ bool all_well(struct sim *s)
     return true;
 }
 
+/* A disk may go when all others have what it had and nobody's log holds another membership: one that
+ * does not yet count might need just this disk to count, and nothing could ever be decided again. */
+static bool may_lose_one(struct sim *s)
+{
+    if (s->node_count < 3 || s->changing || !all_well(s))
+        return false;
+    for (int i = 0; i < s->node_count; i++)
+        if ((int)store_members(s->nodes[i].store)->count != s->node_count)
+            return false;
+    return true;
+}
+
 /* A byte of a disk changes while its machine is off. What was promised (term, vote) stands twice, and
  * the rest is refused where it is damaged; but a damaged end looks like one that was never finished:
  * so it happens only when all others have what it had, and such a disk is then given up at once,
@@ -55,11 +69,15 @@ bool all_well(struct sim *s)
 static void flip(struct sim *s, struct node *n)
 {
     node_down(n, true);
-    size_t count = sim_disk_file_count(n->disk), size;
-    char *bytes = sim_disk_file_bytes(n->disk, (size_t)below(s, count), &size);
+    size_t count = sim_disk_file_count(n->disk), file = (size_t)below(s, count), size;
+    bool hard = chance(s, 2); /* most is promised there, in the fewest bytes */
+    for (size_t i = 0; hard && i < count; i++)
+        if (strcmp(sim_disk_file_name(n->disk, i), "hard") == 0)
+            file = i;
+    char *bytes = sim_disk_file_bytes(n->disk, file, &size);
     if (!size)
         return;
-    size_t at = (size_t)below(s, chance(s, 2) ? size : size < 128 ? size : 128);
+    size_t at = (size_t)below(s, chance(s, 2) ? size : size < 56 ? size : 56);
     bytes[at] ^= (char)(1 << below(s, 8));
     n->flipped = true;
     s->flipped++;
@@ -117,12 +135,11 @@ void fault(struct sim *s)
         trace(s, "node %d: disk %s", n->number, n->full ? "almost full" : "has room again");
         break;
     case 15:
-        if (s->node_count > 2 && all_well(s) && !s->changing && n->store)
+        if (may_lose_one(s) && n->store)
             flip(s, n);
         break;
     default:
-        /* A disk may go when all others have what it had. */
-        if (s->node_count > 2 && all_well(s) && !s->changing)
+        if (may_lose_one(s))
             node_wipe(n);
     }
 }

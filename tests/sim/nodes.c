@@ -227,6 +227,8 @@ static bool flip_survived(struct node *n, int rc, const struct err *err)
     n->flipped = false;
     if (rc == -E_CORRUPT) {
         trace(s, "node %d: refuses its disk: %s", n->number, err->text);
+        if (strstr(err->text, "file hard"))
+            fail(s, "node %d: one bit made term and vote unreadable: %s", n->number, err->text);
         return false;
     }
     struct raft_hard now = n->store->worker.hard.hard;
