@@ -22,7 +22,7 @@ UNIT_LIB := $(filter-out $(UNIT),$(call find_c,tests/unit)) # helpers beside the
 WHOLE := $(call find_c,tests/golden tests/fault,-name '*_test.c')
 FUZZ := $(call find_c,tests/fuzz,-name '*_fuzz.c')
 BENCH := $(call find_c,tests/bench,-name '*_bench.c')
-SIM := $(call find_c,tests/sim) tests/unit/store/sim_disk.c
+SIM := $(filter-out tests/sim/exhaustive.c,$(call find_c,tests/sim)) tests/unit/store/sim_disk.c
 SCRIPTS = $(sort $(shell find $(wildcard $(1:%=tests/%)) /dev/null -type f -perm -u+x \
     \( -name '*_test' -o -name '*_test.sh' -o -name '*_test.py' \)))
 
@@ -60,7 +60,7 @@ LINK_asan = gcc -fsanitize=address,undefined -Wl,--gc-sections -o $@ \
     $(call group,$(1) $(call third,glibc)) -lcmocka -lpthread
 LINK_fuzz = clang -fsanitize=fuzzer,address,undefined -o $@ $(call group,$(1) $(call third,glibc))
 
-.PHONY: all image run test check check-asan check-oom check-sim check-mutants check-qemu soak unit asan fuzz bench lint \
+.PHONY: all image run test check check-asan check-oom check-sim check-exhaustive check-mutants check-qemu soak unit asan fuzz bench lint \
     format size help clean deps kernel FORCE
 all: $(BUILD)/keelson
 
@@ -186,7 +186,7 @@ $(foreach t,$(FUZZ),$(eval $(call program,$(t),$(call obj,tests/lib/fuzz_replay.
 
 RUN := BUILD=$(BUILD) KEELSON=$(BUILD)/keelson ACCEL=tcg tests/lib/run
 UNIT_PROGS := $(call prog,$(UNIT))
-CHECK_PROGS := $(UNIT_PROGS) $(call prog,$(FUZZ)) $(call prog,$(WHOLE)) $(call prog,tests/sim/cluster_sim.c)
+CHECK_PROGS := $(UNIT_PROGS) $(call prog,$(FUZZ)) $(call prog,$(WHOLE)) $(call prog,tests/sim/cluster_sim.c tests/sim/exhaustive.c)
 LINTS := $(wildcard tests/lint/*_lint)
 DIR_PROGS := $(filter $(BUILD)/asan/tests/unit/$(DIR)/%,$(UNIT_PROGS))
 unit: $(if $(DIR),$(DIR_PROGS),$(UNIT_PROGS))
@@ -208,6 +208,11 @@ $(BUILD)/sim/cluster_sim: $(SIM:%.c=$(BUILD)/obj/%.o) $(below_ship)
 	@mkdir -p $(@D) && $(call LINK_ship,$^)
 check-sim: $(BUILD)/sim/cluster_sim
 	@SEED=$(SEED) TRACE=$(TRACE) $<
+$(eval $(call program,tests/sim/exhaustive.c,$(below_asan)))
+$(BUILD)/sim/exhaustive: $(BUILD)/obj/tests/sim/exhaustive.o $(below_ship)
+	@mkdir -p $(@D) && $(call LINK_ship,$^)
+check-exhaustive: $(BUILD)/sim/exhaustive
+	@$< && $< timeouts=1 proposals=1 crashes=1 && $< timeouts=2 crashes=1
 soak: $(BUILD)/sim/cluster_sim
 	@$< seed=$$(date +%s)000 seeds=$(or $(SEEDS),1000)
 check-mutants: $(BUILD)/sim/cluster_sim

@@ -124,13 +124,13 @@ def bootstrap_token_to_node(c):
     secret = {"apiVersion": "v1", "kind": "Secret", "type": "bootstrap.kubernetes.io/token",
               "metadata": {"name": "bootstrap-token-abcdef", "namespace": "kube-system"},
               "stringData": {"token-id": "abcdef", "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true",
-                             "auth-extra-groups": "system:bootstrappers:workers"}}
+                             "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token"}}
     token = ["--token=abcdef.0123456789abcdef"]
     expect("Unauthorized" in kubectl(c, token, "get", "csr", check=False) or
            "must be logged in" in kubectl(c, token, "get", "csr", check=False), "no such token yet")
     c.k("create", "-f", "-", input=json.dumps(secret))
     out = kubectl(c, token, "auth", "whoami")
-    for word in ("system:bootstrap:abcdef", "system:bootstrappers:workers"):
+    for word in ("system:bootstrap:abcdef", "system:bootstrappers:kubeadm:default-node-token"):
         expect(word in out, out)
     kubectl(c, token, "create", "-f", "-", input=request_yaml(
         c, "node9", "/O=system:nodes/CN=system:node:node9", "kubernetes.io/kube-apiserver-client-kubelet", ("digital signature", "client auth")))

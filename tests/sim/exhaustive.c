@@ -4,9 +4,9 @@
  * a term, a leader has all that was committed before its term, and what one node knows to be
  * committed no other node contradicts, ever.
  *
- *   exhaustive [timeouts=2] [proposals=1] [crashes=1] [heartbeats=0] [messages=8] [states=N]
+ *   exhaustive [timeouts=2] [proposals=0] [crashes=0] [heartbeats=0] [messages=8] [states=N]
  * A message that is never delivered is lost. `messages` bounds those under way; states beyond it are
- * cut and counted. Clocks are free: any node may stand for election whenever it is no leader. Prints the path to a violation.
+ * cut and counted; a search that does not end within `states` has failed. Clocks are free: any node may stand for election whenever it is no leader. Prints the path to a violation.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,8 @@ struct node {
     uint8_t role, leader, term, vote, last, commit, persisted, apply_to, self_granted;
     uint8_t next[2], match[2], granted[2], probing[2];
     uint8_t terms[LOG], kinds[LOG];                       /* the log in memory, from index 1 */
-    uint8_t dirty, disk_term, disk_vote, disk_last, disk_terms[LOG], disk_kinds[LOG];
+    uint8_t dirty, want_term, want_vote, want_last, want_terms[LOG], want_kinds[LOG]; /* demanded */
+    uint8_t disk_term, disk_vote, disk_last, disk_terms[LOG], disk_kinds[LOG];
     uint8_t held_count;
     struct wire held[HELD]; /* until the disk has what they stand on */
 };
@@ -174,8 +175,17 @@ static bool perform(struct state *s, struct raft *r, struct node *n)
     if (raft_last_index(r) > LOG || r->hard.term >= TERMS)
         return false;
     rest(r, n);
-    if (acts.persist_hard || acts.append_from)
+    if (acts.persist_hard) {
         n->dirty = 1;
+        n->want_term = (uint8_t)acts.hard.term;
+        n->want_vote = (uint8_t)acts.hard.vote;
+    }
+    if (acts.append_from) {
+        n->dirty = 1;
+        n->want_last = n->last;
+        memcpy(n->want_terms, n->terms, LOG);
+        memcpy(n->want_kinds, n->kinds, LOG);
+    }
     for (uint32_t i = 0; i < acts.message_count; i++) {
         struct wire w;
         if (!wire_pack(&acts.messages[i], &w))
@@ -232,20 +242,20 @@ static bool persist(struct state *s, int id)
     if (!n->dirty)
         return false;
     n->dirty = 0;
-    net_forget(s, id, n->term);
-    n->disk_term = n->term;
-    n->disk_vote = n->vote;
-    n->disk_last = n->last;
-    memcpy(n->disk_terms, n->terms, LOG);
-    memcpy(n->disk_kinds, n->kinds, LOG);
+    net_forget(s, id, n->want_term);
+    n->disk_term = n->want_term;
+    n->disk_vote = n->want_vote;
+    n->disk_last = n->want_last;
+    memcpy(n->disk_terms, n->want_terms, LOG);
+    memcpy(n->disk_kinds, n->want_kinds, LOG);
     for (int i = 0; i < n->held_count; i++)
         net_add(s, &n->held[i]);
     memset(n->held, 0, sizeof(n->held));
     n->held_count = 0;
-    uint64_t term = n->last ? n->terms[n->last - 1] : 0;
+    uint64_t term = n->disk_last ? n->disk_terms[n->disk_last - 1] : 0;
     return !wrong && step(s, id, (struct raft_event){.kind = RAFT_PERSISTED,
-                                                     .hard = {n->term, n->vote},
-                                                     .index = n->last,
+                                                     .hard = {n->disk_term, n->disk_vote},
+                                                     .index = n->disk_last,
                                                      .term = term});
 }
 
@@ -254,11 +264,15 @@ static bool crash(struct state *s, int id)
     struct node *n = &s->nodes[id];
     struct node again = {.term = n->disk_term, .vote = n->disk_vote, .last = n->disk_last,
                          .persisted = n->disk_last, .disk_term = n->disk_term,
-                         .disk_vote = n->disk_vote, .disk_last = n->disk_last};
+                         .disk_vote = n->disk_vote, .disk_last = n->disk_last,
+                         .want_term = n->disk_term, .want_vote = n->disk_vote,
+                         .want_last = n->disk_last};
     memcpy(again.terms, n->disk_terms, LOG);
     memcpy(again.kinds, n->disk_kinds, LOG);
     memcpy(again.disk_terms, n->disk_terms, LOG);
     memcpy(again.disk_kinds, n->disk_kinds, LOG);
+    memcpy(again.want_terms, n->disk_terms, LOG);
+    memcpy(again.want_kinds, n->disk_kinds, LOG);
     *n = again;
     s->crashes++;
     return true;
@@ -444,6 +458,9 @@ static bool search(void)
            "heartbeats %u, messages %u\n",
            (unsigned long long)q.count, (unsigned long long)cut, (unsigned long long)(q.last - q.first),
            bounds.timeouts, bounds.proposals, bounds.crashes, bounds.heartbeats, bounds.messages);
+    if (ok && q.first < q.last)
+        printf("that is not all of them: give more states, or smaller bounds\n");
+    ok = ok && q.first == q.last;
     free(q.known);
     free(q.table);
     free(q.queue);
@@ -462,11 +479,11 @@ static unsigned argument(int argc, char **argv, const char *name, unsigned other
 int main(int argc, char **argv)
 {
     bounds = (struct bounds){.timeouts = argument(argc, argv, "timeouts", 2),
-                             .proposals = argument(argc, argv, "proposals", 1),
-                             .crashes = argument(argc, argv, "crashes", 1),
+                             .proposals = argument(argc, argv, "proposals", 0),
+                             .crashes = argument(argc, argv, "crashes", 0),
                              .heartbeats = argument(argc, argv, "heartbeats", 0),
                              .messages = argument(argc, argv, "messages", 8),
-                             .states = argument(argc, argv, "states", argc == 1 ? 150000 : 3000000)};
+                             .states = argument(argc, argv, "states", 5000000)};
     bool ok = search();
     if (argc == 1)
         printf("%s 1 - all interleavings of three nodes keep the invariants\n", ok ? "ok" : "not ok");

@@ -215,12 +215,13 @@ const struct default_binding default_bindings[] = {
     {NULL, "keelson:node-proxier", "ClusterRole", "system:node-proxier", "Group:system:nodes"},
     {NULL, "keelson:node-renewal", "ClusterRole",
      "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", "Group:system:nodes"},
-    /* Ours: a bootstrap token is enough for a node's first certificate. */
+    /* Ours, as kubeadm binds them: a bootstrap token of this group is enough for a node's first
+     * certificate. */
     {NULL, "keelson:node-bootstrapper", "ClusterRole", "system:node-bootstrapper",
-     "Group:system:bootstrappers"},
+     "Group:system:bootstrappers:kubeadm:default-node-token"},
     {NULL, "keelson:node-joining", "ClusterRole",
      "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
-     "Group:system:bootstrappers"},
+     "Group:system:bootstrappers:kubeadm:default-node-token"},
     {"kube-public", "keelson:cluster-info", "Role", "keelson:cluster-info",
      "Group:system:bootstrappers"},
     {NULL, "keelson:controller:deployment-controller", "ClusterRole",
